@@ -1,0 +1,1 @@
+"""Acting: the turn loop, tools and approvals."""

@@ -1,0 +1,93 @@
+"""What happens during a turn, as typed, frozen events: all that the TUI, `fireside ask`, the store and the tests read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fireside.models.types import FinishReason, Timings, ToolCall, Usage
+from rag.types import Citation, Passage
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """The next piece of the reply that the person sees."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PassagesFound:
+    """What the attached library offered for the question, best first. `relevant` is decided by scores, not by the model."""
+
+    query: str
+    passages: tuple[Passage, ...]
+    relevant: bool
+
+
+@dataclass(frozen=True)
+class ToolCallAsked:
+    """The model asked for a tool; its arguments are valid for the tool's schema."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True)
+class ApprovalAsked:
+    """The turn waits until the person allows or denies this call."""
+
+    call: ToolCall
+    reason: str
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """A call's end: `status` tells whether it ran, was denied, or failed; `text` is what the model is shown."""
+
+    call: ToolCall
+    status: Literal["done", "denied", "failed"]
+    text: str
+
+
+@dataclass(frozen=True)
+class CitationChecked:
+    """A source of the reply, with the exact span it rests on and whether the program found the support there."""
+
+    citation: Citation
+
+
+@dataclass(frozen=True)
+class TurnFinished:
+    """The turn's end.
+
+    text: the whole reply. finish: why it ended ("loop" and "budget" are the loop's own stops).
+    refused: the documents do not bear on the question, and the model was not asked.
+    """
+
+    text: str
+    finish: FinishReason | Literal["loop", "budget"]
+    refused: bool
+    citations: tuple[Citation, ...]
+    calls: tuple[ToolCall, ...]
+    usage: Usage
+    timings: Timings
+
+
+@dataclass(frozen=True)
+class TurnFailed:
+    """The turn could not go on. What was written before is kept; `message` and `hint` are for the person."""
+
+    message: str
+    hint: str | None
+
+
+Event = (
+    TextDelta
+    | PassagesFound
+    | ToolCallAsked
+    | ApprovalAsked
+    | ToolResult
+    | CitationChecked
+    | TurnFinished
+    | TurnFailed
+)

@@ -1,0 +1,1 @@
+"""Fine-tuning: data, LoRA training, GGUF export and its proof."""

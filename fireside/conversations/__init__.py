@@ -1,0 +1,1 @@
+"""Conversations: messages as a tree, kept in SQLite."""

@@ -1,0 +1,71 @@
+"""A model that replays given replies: for tests of everything above the engines. Unexpected or unused replies are errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from fireside.models.types import Delta, Finished, Message, ModelInfo, Request, Timings, Usage
+
+
+class ScriptedModel:
+    """Plays one scripted reply for each request.
+
+    A reply is a sequence of pieces: a string is streamed as a delta, an exception is raised, an `asyncio.Event` is
+    waited for (so that a test decides when the reply goes on). `requests` keeps what was asked, in order.
+    """
+
+    def __init__(self, replies: Sequence[Sequence[str | Exception | asyncio.Event]], name: str = "scripted") -> None:
+        self._replies = [tuple(reply) for reply in replies]
+        self._name = name
+        self._lock = asyncio.Lock()
+        self.requests: list[Request] = []
+        self.started = 0
+        self.cancelled = 0
+
+    @property
+    def name(self) -> str:
+        """The scripted model's name."""
+        return self._name
+
+    async def start(self) -> ModelInfo:
+        """Count the start; the model is ready at once."""
+        self.started += 1
+        return ModelInfo(self._name, Path("scripted.gguf"), "scripted", "0" * 64, 4096)
+
+    async def generate(self, request: Request) -> AsyncIterator[Delta | Finished]:
+        """Replay the next scripted reply. Raises AssertionError if none is left."""
+        async with self._lock:
+            if len(self.requests) >= len(self._replies):
+                raise AssertionError(f"request {len(self.requests) + 1} was not scripted: {request.prompt!r}")
+            reply = self._replies[len(self.requests)]
+            self.requests.append(request)
+            written = 0
+            try:
+                for piece in reply:
+                    if isinstance(piece, Exception):
+                        raise piece
+                    if isinstance(piece, asyncio.Event):
+                        await piece.wait()
+                        continue
+                    await asyncio.sleep(0)
+                    written += 1
+                    yield Delta(piece)
+            except (GeneratorExit, asyncio.CancelledError):
+                self.cancelled += 1
+                raise
+            prompt_tokens = await self.count_tokens(request.prompt)
+            yield Finished("stop", Usage(prompt_tokens, 0, written), Timings(0.0, 0.01, 0.01, 100.0))
+
+    async def count_tokens(self, prompt: tuple[Message, ...] | str) -> int:
+        """One token a word: enough for tests of budgets."""
+        texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
+        return sum(len(text.split()) for text in texts)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def assert_exhausted(self) -> None:
+        """Fail if a scripted reply was never asked for."""
+        assert len(self.requests) == len(self._replies), f"{len(self._replies) - len(self.requests)} replies left over"

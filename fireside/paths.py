@@ -1,0 +1,86 @@
+"""Every location on disk. `FIRESIDE_HOME` moves all of them; otherwise the platform's data folder is used."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from fireside.errors import FiresideError, StorageError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def home() -> Path:
+    """The folder that holds everything Fireside keeps. It is not created here."""
+    configured = os.environ.get("FIRESIDE_HOME")
+    if configured:
+        return Path(configured).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("fireside", appauthor=False))
+
+
+def conversations_database() -> Path:
+    """The SQLite file with every conversation."""
+    return home() / "conversations.db"
+
+
+def library_folder(name: str) -> Path:
+    """The folder of one document library: its SQLite file and its Chroma folder."""
+    return home() / "libraries" / checked_name(name, "library")
+
+
+def libraries_folder() -> Path:
+    """The folder of all document libraries."""
+    return home() / "libraries"
+
+
+def models_folder() -> Path:
+    """Model files the person has added."""
+    return home() / "models"
+
+
+def adapters_folder() -> Path:
+    """Adapters, one folder each: PEFT weights, GGUF file, card."""
+    return home() / "adapters"
+
+
+def runs_folder() -> Path:
+    """Training runs, one folder each: configuration, metrics, checkpoints, log."""
+    return home() / "runs"
+
+
+def stories_folder() -> Path:
+    """Stories, one SQLite file each."""
+    return home() / "stories"
+
+
+def settings_file() -> Path:
+    """The person's settings, TOML. It need not exist."""
+    return home() / "settings.toml"
+
+
+def checked_name(name: str, kind: str) -> str:
+    """`name` if it is safe as one folder name, else a FiresideError that says what a name may hold."""
+    if not _NAME.fullmatch(name):
+        raise FiresideError(
+            f"{name!r} is not a usable {kind} name",
+            "use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+        )
+    return name
+
+
+def ensure_folder(folder: Path) -> Path:
+    """Create `folder` (private to the person) with its parents, and return it.
+
+    Raises StorageError where the disk or the permissions do not allow it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot create the folder {folder}: {error.strerror}",
+            "free some space, fix its permissions, or set FIRESIDE_HOME to another folder",
+        ) from error
+    return folder

@@ -1,0 +1,164 @@
+"""One frozen settings tree: TOML file < environment < flags. Unknown keys are errors that name the nearest match.
+
+Importing this module costs about a third of a second (pydantic), so commands import it after parsing their line.
+The environment names a field by its path: `FIRESIDE_MODEL__CONTEXT_LENGTH=4096`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from fireside import paths
+from fireside.errors import SettingsError
+
+
+class Group(BaseModel):
+    """A frozen table of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelSettings(Group):
+    """The chat model and how it runs."""
+
+    name: str = "smollm2-135m"
+    """The model to chat with: a name from `fireside models list`, or the path of a GGUF file."""
+    context_length: int = Field(4096, ge=256, le=1_048_576)
+    """Tokens the model sees at once; at most what the model was trained with."""
+    threads: int = Field(0, ge=0, le=512)
+    """CPU threads; 0 takes the number of cores this process may use."""
+    gpu_layers: int = Field(0, ge=-1, le=1000)
+    """Layers computed on a GPU, where llama.cpp was built with one; -1 for all."""
+
+
+class ReplySettings(Group):
+    """How replies are written."""
+
+    system: str = "You are a helpful assistant."
+    """The system prompt of a new conversation."""
+    max_tokens: int = Field(512, ge=1, le=131_072)
+    """The longest reply, in tokens."""
+    temperature: float = Field(0.2, ge=0, le=5)
+    """0 always takes the most likely token. 0.2 and top-p 0.9 are SmolLM2's own recommendation."""
+    top_p: float = Field(0.9, gt=0, le=1)
+    """Nucleus sampling: keep the smallest set of tokens whose probabilities add up to this."""
+    top_k: int = Field(40, ge=0)
+    """Keep the k most likely tokens; 0 keeps all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    """Drop tokens less likely than this share of the most likely one."""
+    repeat_penalty: float = Field(1.0, ge=0.5, le=2)
+    """Divide the logits of recent tokens by this; 1 changes nothing."""
+
+
+class DocumentSettings(Group):
+    """How documents are cut and searched."""
+
+    chunk_tokens: int = Field(200, ge=32, le=254)
+    """The longest chunk, in the encoder's tokens (it reads 256, two of them special)."""
+    passages: int = Field(4, ge=1, le=20)
+    """Passages given to the model for one question."""
+
+
+class ToolSettings(Group):
+    """Which tools the assistant may use, and on what."""
+
+    folder: Path | None = None
+    """The folder that file tools are confined to; none means that they are off."""
+    allowed: tuple[str, ...] = ()
+    """Tools that run without asking first."""
+    max_steps: int = Field(6, ge=1, le=50)
+    """The most tool calls of one turn."""
+
+
+class Settings(BaseSettings):
+    """Everything a person can set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="FIRESIDE_", env_nested_delimiter="__", use_attribute_docstrings=True
+    )
+
+    model: ModelSettings = ModelSettings()
+    """The chat model and how it runs."""
+    reply: ReplySettings = ReplySettings()
+    """How replies are written."""
+    documents: DocumentSettings = DocumentSettings()
+    """How documents are cut and searched."""
+    tools: ToolSettings = ToolSettings()
+    """Which tools the assistant may use."""
+    theme: Literal["dark", "light"] = "dark"
+    """The colours of the terminal app."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment is stronger than the file, which `load` hands over as init values."""
+        return env_settings, init_settings
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read the settings from `file` (by default `paths.settings_file()`, which need not exist) and the environment.
+
+    Raises SettingsError that names the file, the key, what is wrong and, for an unknown key, the nearest match.
+    """
+    path = file or paths.settings_file()
+    values: dict[str, Any] = {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if file is not None:
+            raise SettingsError(f"there is no settings file {path}", "check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", "fix that line, or move the file away") from error
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}", "check the file's permissions") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _explained(error, path, values) from error
+
+
+def _explained(error: ValidationError, path: Path, values: dict[str, Any]) -> SettingsError:
+    """The first problem pydantic found, in the person's terms."""
+    problem = error.errors()[0]
+    keys = [str(part) for part in problem["loc"]]
+    key = ".".join(keys)
+    source = f"the environment (FIRESIDE_{'__'.join(keys).upper()}) or {path}" if not _has(values, keys) else str(path)
+    if problem["type"] != "extra_forbidden":
+        return SettingsError(f"{source}: {key}: {problem['msg']}", "correct the value or remove the key to use the default")
+    known = _field_names(keys[:-1])
+    close = difflib.get_close_matches(keys[-1], known, n=1)
+    hint = f"did you mean {'.'.join([*keys[:-1], close[0]])}?" if close else f"known keys: {', '.join(sorted(known))}"
+    return SettingsError(f"{source}: unknown key {key}", hint)
+
+
+def _has(values: dict[str, Any], keys: list[str]) -> bool:
+    """Whether the nested dictionary holds a value under the path `keys`."""
+    found: Any = values
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            return False
+        found = found[key]
+    return True
+
+
+def _field_names(keys: list[str]) -> list[str]:
+    """The names of the settings in the table that `keys` lead to."""
+    table: type[BaseModel] = Settings
+    for key in keys:
+        annotation = table.model_fields[key].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        table = annotation
+    return list(table.model_fields)

@@ -1,0 +1,1 @@
+"""Documents: load, chunk, embed, index, search and cite."""
