@@ -1,4 +1,4 @@
-"""What happens during a turn, as typed, frozen events: all that the TUI, `fireside ask`, the store and the tests read."""
+"""What happens during a turn, as typed, frozen events: all that the TUI, `fireside ask`, store and tests read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ class TextDelta:
 
 
 @dataclass(frozen=True)
+class TurnsDropped:
+    """The conversation no longer fits the model's context: its `count` oldest messages are not shown to the model."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class PassagesFound:
-    """What the attached library offered for the question, best first. `relevant` is decided by scores, not by the model."""
+    """What the attached library offered for the question, best first. Scores, not the model, decide `relevant`."""
 
     query: str
     passages: tuple[Passage, ...]
@@ -83,6 +90,7 @@ class TurnFailed:
 
 Event = (
     TextDelta
+    | TurnsDropped
     | PassagesFound
     | ToolCallAsked
     | ApprovalAsked

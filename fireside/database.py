@@ -22,6 +22,9 @@ Migration = tuple[str, ...]
 """The SQL statements that lead from one version of a schema to the next."""
 
 _BUSY_SECONDS = 2.0
+_SMALLEST_PAGE = 512  # bytes; https://www.sqlite.org/fileformat.html
+_DAMAGED = "the file is damaged or not a database; it is left as it is"
+_DAMAGED_HINT = "restore it from a backup, or move it away to begin anew (`sqlite3 FILE .recover` saves what it can)"
 
 
 class Database:
@@ -48,6 +51,7 @@ class Database:
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         paths.ensure_folder(path.parent)
+        _refuse_a_broken_header(path)
         with self._explaining():
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
@@ -151,6 +155,17 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def _refuse_a_broken_header(path: Path) -> None:
+    """SQLite takes a file too short to be a database for an empty one, and would write over it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_SMALLEST_PAGE)
+    except OSError:
+        return  # There is no file yet, or SQLite's own message tells what is wrong with it.
+    if head and (len(head) < _SMALLEST_PAGE or not head.startswith(b"SQLite format 3\x00")):
+        raise StorageError(f"{path}: {_DAMAGED}", _DAMAGED_HINT)
+
+
 def _primary_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code (https://www.sqlite.org/rescode.html), -1 where the error has none."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
@@ -167,10 +182,7 @@ def _explained(error: sqlite3.Error) -> tuple[str, str | None]:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return "the file cannot be written", "fix its permissions, or set FIRESIDE_HOME to another folder"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return (
-                "the file is damaged or not a database; it is left as it is",
-                "restore it from a backup, or move it away to begin anew (`sqlite3 FILE .recover` saves what it can)",
-            )
+            return _DAMAGED, _DAMAGED_HINT
         case sqlite3.SQLITE_CANTOPEN:
             return "the file cannot be opened", "check that it is a file and its permissions"
         case sqlite3.SQLITE_IOERR:

@@ -38,6 +38,7 @@ class Encoder:
     """all-MiniLM-L6-v2 through onnxruntime. Loaded at first use; safe to use from several threads."""
 
     def __init__(self) -> None:
+        """Nothing is loaded yet."""
         self._lock = threading.Lock()
         self._session: Any = None
         self._loaded_tokenizer: Tokenizer | None = None
@@ -68,7 +69,7 @@ class Encoder:
         return [len(encoding.ids) for encoding in encodings]
 
     def words(self, text: str) -> list[tuple[int, int, int]]:
-        """The words the tokenizer sees, in order: start and end in characters of `text`, and how many tokens each takes.
+        """The words the tokenizer sees, in order: start and end in characters of `text`, and tokens.
 
         Characters that make no token (spaces, control characters) are in no word. Counts add up to `count_tokens`.
         """
@@ -130,9 +131,7 @@ class Encoder:
                 # Threads that spin between runs would take cores from the chat model's worker.
                 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 try:
-                    self._session = onnxruntime.InferenceSession(
-                        str(path), options, providers=["CPUExecutionProvider"]
-                    )
+                    self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
                 except Exception as error:  # onnxruntime raises its own classes, which share no base
                     raise ModelError(
                         f"the encoder {path} cannot be loaded: {error}",

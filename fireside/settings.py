@@ -29,11 +29,11 @@ class ModelSettings(Group):
 
     name: str = "smollm2-135m"
     """The model to chat with: a name from `fireside models list`, or the path of a GGUF file."""
-    context_length: int = Field(4096, ge=256, le=1_048_576)
+    context_length: int = Field(default=4096, ge=256, le=1_048_576)
     """Tokens the model sees at once; at most what the model was trained with."""
-    threads: int = Field(0, ge=0, le=512)
+    threads: int = Field(default=0, ge=0, le=512)
     """CPU threads; 0 takes the number of cores this process may use."""
-    gpu_layers: int = Field(0, ge=-1, le=1000)
+    gpu_layers: int = Field(default=0, ge=-1, le=1000)
     """Layers computed on a GPU, where llama.cpp was built with one; -1 for all."""
 
 
@@ -42,26 +42,26 @@ class ReplySettings(Group):
 
     system: str = "You are a helpful assistant."
     """The system prompt of a new conversation."""
-    max_tokens: int = Field(512, ge=1, le=131_072)
+    max_tokens: int = Field(default=512, ge=1, le=131_072)
     """The longest reply, in tokens."""
-    temperature: float = Field(0.2, ge=0, le=5)
+    temperature: float = Field(default=0.2, ge=0, le=5)
     """0 always takes the most likely token. 0.2 and top-p 0.9 are SmolLM2's own recommendation."""
-    top_p: float = Field(0.9, gt=0, le=1)
+    top_p: float = Field(default=0.9, gt=0, le=1)
     """Nucleus sampling: keep the smallest set of tokens whose probabilities add up to this."""
-    top_k: int = Field(40, ge=0)
+    top_k: int = Field(default=40, ge=0)
     """Keep the k most likely tokens; 0 keeps all."""
-    min_p: float = Field(0.0, ge=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
     """Drop tokens less likely than this share of the most likely one."""
-    repeat_penalty: float = Field(1.0, ge=0.5, le=2)
+    repeat_penalty: float = Field(default=1.0, ge=0.5, le=2)
     """Divide the logits of recent tokens by this; 1 changes nothing."""
 
 
 class DocumentSettings(Group):
     """How documents are cut and searched."""
 
-    chunk_tokens: int = Field(200, ge=32, le=254)
+    chunk_tokens: int = Field(default=200, ge=32, le=254)
     """The longest chunk, in the encoder's tokens (it reads 256, two of them special)."""
-    passages: int = Field(4, ge=1, le=20)
+    passages: int = Field(default=4, ge=1, le=20)
     """Passages given to the model for one question."""
 
 
@@ -72,7 +72,7 @@ class ToolSettings(Group):
     """The folder that file tools are confined to; none means that they are off."""
     allowed: tuple[str, ...] = ()
     """Tools that run without asking first."""
-    max_steps: int = Field(6, ge=1, le=50)
+    max_steps: int = Field(default=6, ge=1, le=50)
     """The most tool calls of one turn."""
 
 
@@ -136,7 +136,9 @@ def _explained(error: ValidationError, path: Path, values: dict[str, Any]) -> Se
     key = ".".join(keys)
     source = f"the environment (FIRESIDE_{'__'.join(keys).upper()}) or {path}" if not _has(values, keys) else str(path)
     if problem["type"] != "extra_forbidden":
-        return SettingsError(f"{source}: {key}: {problem['msg']}", "correct the value or remove the key to use the default")
+        return SettingsError(
+            f"{source}: {key}: {problem['msg']}", "correct the value or remove the key to use the default"
+        )
     known = _field_names(keys[:-1])
     close = difflib.get_close_matches(keys[-1], known, n=1)
     hint = f"did you mean {'.'.join([*keys[:-1], close[0]])}?" if close else f"known keys: {', '.join(sorted(known))}"

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line. Building it imports nothing heavy."""
     top = argparse.ArgumentParser(
         prog="fireside",
-        description="A private assistant on your own machine: chat, documents, tools, stories and fine-tuning, offline.",
+        description="A private assistant on your own machine: chat, documents, tools, stories, fine-tuning; offline.",
         epilog="Without a command, `fireside` opens the chat. Everything is kept under FIRESIDE_HOME.",
     )
     top.add_argument("--version", action="version", version=f"fireside {__version__}")

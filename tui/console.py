@@ -37,7 +37,7 @@ def report_error(message: str, hint: str | None = None) -> None:
 class Progress:
     """One line on stderr for long work: how much is done, the rate, and the time left.
 
-    On a terminal the line is rewritten in place at most ten times a second; elsewhere one line is printed every ten seconds.
+    On a terminal the line is rewritten in place, at most ten times a second; elsewhere a line comes every ten seconds.
     """
 
     def __init__(self, what: str, unit: str) -> None:

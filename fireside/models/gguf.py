@@ -17,7 +17,7 @@ from typing import Any
 
 from fireside.errors import AdapterError, ModelError
 from fireside.models.detokenizer import Detokenizer
-from fireside.models.gguf_header import Header, read_header
+from fireside.models.gguf_header import read_header
 from fireside.models.samplers import TokenSampler
 from fireside.models.sampling import Sampling
 from fireside.models.types import Finished, FinishReason, Timings, Usage
@@ -75,6 +75,7 @@ class Engine:
                 "set model.context_length to a smaller number",
             )
         self.context_length: int = llama_cpp.llama_n_ctx(self._context)
+        self.parameters: int = llama_cpp.llama_model_n_params(self._model)
 
     @property
     def architecture(self) -> str:
@@ -110,7 +111,15 @@ class Engine:
         count = self._lib.llama_tokenize(self._vocabulary, data, len(data), buffer, capacity, add_special, True)
         if count < 0:
             raise ModelError("the text could not be turned into tokens", "shorten it, or use another model file")
-        return buffer[:count]
+        return list(buffer[:count])
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`; special tokens have none."""
+        return b"".join(self._piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def ends_turn(self, token: int) -> bool:
+        """Whether a reply ends at this token."""
+        return bool(self._lib.llama_vocab_is_eog(self._vocabulary, token))
 
     def apply_adapters(self, adapters: Sequence[tuple[Path, float]]) -> None:
         """Make `adapters` (file, scale) the active ones; the model stays loaded. Raises AdapterError.
@@ -232,7 +241,7 @@ class Engine:
         return rows
 
     def _keep_prefix(self, tokens: Sequence[int]) -> int:
-        """Cut the KV cache back to what it has in common with `tokens`, at least one token short; return that length."""
+        """Cut the KV cache back to what it shares with `tokens`, at least one token short; return that length."""
         common = 0
         for known, wanted in zip(self._cached, tokens[:-1], strict=False):
             if known != wanted:
@@ -271,7 +280,9 @@ class Engine:
             status = self._lib.llama_decode(self._context, self._lib.llama_batch_get_one(array, count))
         if status != 0:
             self._forget()
-            raise ModelError(f"llama.cpp could not compute the next tokens (status {status})", "begin a new conversation")
+            raise ModelError(
+                f"llama.cpp could not compute the next tokens (status {status})", "begin a new conversation"
+            )
         self._cached.extend(tokens)
 
     def _forget(self) -> None:

@@ -22,7 +22,7 @@ _MOST_DIMENSIONS = 4
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor's description: `shape` in GGUF order (fastest axis first), ggml type number, offset into the data part."""
+    """A tensor's description: `shape` in GGUF order (fastest axis first), ggml type, offset into the data part."""
 
     name: str
     shape: tuple[int, ...]
@@ -98,7 +98,7 @@ def _byte_size(tensor: Tensor) -> int:
         block, bytes_per_block = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.ggml_type)]
     except (ValueError, KeyError):
         raise _NotGguf(f"tensor {tensor.name!r} has the unknown type {tensor.ggml_type}") from None
-    return math.prod(tensor.shape) // block * bytes_per_block
+    return int(math.prod(tensor.shape) // block * bytes_per_block)
 
 
 def _tensor(stream: BinaryIO) -> Tensor:

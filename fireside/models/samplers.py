@@ -22,8 +22,10 @@ class TokenSampler:
     """The native sampler chain of one reply, with its grammar. `free` must be called at the end."""
 
     def __init__(self, vocabulary: Any, sampling: Sampling, seed: int, grammar: str | None) -> None:
-        """vocabulary: a `llama_vocab` pointer. seed: used where `sampling.seed` is None. Raises ModelError for a grammar
-        that llama.cpp cannot read."""
+        """Build the chain. vocabulary: a `llama_vocab` pointer. seed: used where `sampling.seed` is None.
+
+        Raises ModelError for a grammar that llama.cpp cannot read.
+        """
         import llama_cpp
         import numpy as np
 
@@ -37,7 +39,9 @@ class TokenSampler:
             self._grammar = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
             if not self._grammar:
                 self.free()
-                raise ModelError("the grammar of the reply could not be read", "this is a fault of the tool's schema; report it")
+                raise ModelError(
+                    "the grammar of the reply could not be read", "this is a fault of the tool's schema; report it"
+                )
             self._candidates = np.zeros(
                 self._vocabulary_size, dtype=np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
             )
@@ -66,7 +70,7 @@ class TokenSampler:
         return steps
 
     def sample(self, context: Any) -> int:
-        """The next token after the last decoded one, accepted into chain and grammar. context: `llama_context` pointer."""
+        """The next token after the last decoded one, accepted into chain and grammar. context: `llama_context`."""
         if self._grammar is None:
             return int(self._lib.llama_sampler_sample(self._chain, context, -1))
         logits = self._np.ctypeslib.as_array(

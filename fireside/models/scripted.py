@@ -1,9 +1,9 @@
-"""A model that replays given replies: for tests of everything above the engines. Unexpected or unused replies are errors."""
+"""A model that replays given replies, for tests of everything above the engines. Unscripted requests are errors."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from fireside.models.types import Delta, Finished, Message, ModelInfo, Request, Timings, Usage
@@ -32,9 +32,9 @@ class ScriptedModel:
     async def start(self) -> ModelInfo:
         """Count the start; the model is ready at once."""
         self.started += 1
-        return ModelInfo(self._name, Path("scripted.gguf"), "scripted", "0" * 64, 4096)
+        return ModelInfo(self._name, Path("scripted.gguf"), "scripted", "0" * 64, 4096, 8_000_000_000)
 
-    async def generate(self, request: Request) -> AsyncIterator[Delta | Finished]:
+    async def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """Replay the next scripted reply. Raises AssertionError if none is left."""
         async with self._lock:
             if len(self.requests) >= len(self._replies):

@@ -3,7 +3,8 @@
 Templates come with model files, so they are programs by strangers: the sandbox keeps them from reaching Python
 objects or changing anything, and the size of what they write is capped. Tool calls and results are written in the
 generic form that a model without tool support in its template can follow: a `<tool_call>` element with JSON in the
-assistant's message, and a `<tool_response>` element in a message of the user's.
+assistant's message, and the result in plain words in a message of the user's (the bundled model answers from that,
+and only repeats a `<tool_response>` element).
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def render_chat(
     if len(template) > _LONGEST_TEMPLATE:
         raise ModelError("the model's chat template is unreasonably long", "use another model file")
     # The whitespace settings and the two helpers are what templates on model hubs are written against.
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = _strftime_now
     environment.filters["tojson"] = _tojson
@@ -71,8 +74,7 @@ def render_chat(
 def plain_message(message: Message) -> dict[str, str]:
     """A message as templates know it, with calls and tool results written in the generic form."""
     if message.role == "tool":
-        result = json.dumps({"name": message.tool, "content": message.content}, ensure_ascii=False)
-        return {"role": "user", "content": f"<tool_response>\n{result}\n</tool_response>"}
+        return {"role": "user", "content": f"The tool {message.tool} returned:\n{message.content}"}
     calls = "\n".join(write_call(call) for call in message.calls)
     content = "\n".join(part for part in (message.content, calls) if part)
     return {"role": message.role, "content": content}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -98,17 +98,21 @@ class Finished:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a loaded model. `sha256` is of the model file; `context_length` is the one in use, in tokens."""
+    """What is known of a loaded model.
+
+    sha256: of the model file. context_length: the one in use, in tokens. parameters: how many weights it has.
+    """
 
     name: str
     path: Path
     architecture: str
     sha256: str
     context_length: int
+    parameters: int
 
 
 class ChatModel(Protocol):
-    """A model that continues a conversation or a text. Engines: `client.GgufModel`; in tests, `scripted.ScriptedModel`."""
+    """A model that continues a conversation or a text: `client.GgufModel`, or in tests `scripted.ScriptedModel`."""
 
     @property
     def name(self) -> str:
@@ -119,7 +123,7 @@ class ChatModel(Protocol):
         """Load the model if it is not loaded, and tell what it is. Raises ModelError."""
         ...
 
-    def generate(self, request: Request) -> AsyncIterator[Delta | Finished]:
+    def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """Write a reply, piece by piece, ending with Finished.
 
         Closing the iterator (`aclose`) stops the engine before its next token. One request runs at a time; a second

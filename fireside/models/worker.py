@@ -18,7 +18,7 @@ from typing import Any
 
 from fireside.errors import FiresideError, ModelError
 from fireside.models import wire
-from fireside.models.bundled import CHAT_MODEL, checked, located, sha256_of
+from fireside.models.bundled import CHAT_MODEL, damaged, located, sha256_of
 from fireside.models.gguf import Engine, Loading
 from fireside.models.templates import render_chat
 from fireside.models.types import Finished, Message, ModelInfo
@@ -49,7 +49,7 @@ class Worker:
         os._exit(0)
 
     def serve(self) -> None:
-        """Work off requests one at a time, for ever. An expected failure is an answer; anything else ends the process."""
+        """Work off requests one at a time, for ever. A FiresideError is an answer; anything else ends the process."""
         while True:
             document = self._waiting.get()
             try:
@@ -93,11 +93,12 @@ class Worker:
     def _load(self, document: dict[str, Any]) -> ModelInfo:
         """Load the model file; the bundled one is compared with its known sha256 first."""
         path = Path(document["path"])
-        digest = checked(CHAT_MODEL) and CHAT_MODEL.sha256 if _is_bundled(path) else sha256_of(path)
-        self._engine = Engine(
-            Loading(path, document["context_length"], document["threads"], document["gpu_layers"])
-        )
-        return ModelInfo(document["name"], path, self._engine.architecture, digest, self._engine.context_length)
+        digest = sha256_of(path)
+        if _is_bundled(path) and digest != CHAT_MODEL.sha256:
+            raise damaged(path, CHAT_MODEL)
+        self._engine = Engine(Loading(path, document["context_length"], document["threads"], document["gpu_layers"]))
+        engine = self._engine
+        return ModelInfo(document["name"], path, engine.architecture, digest, engine.context_length, engine.parameters)
 
     def _send(self, number: int, **answer: Any) -> None:
         data = wire.encode({"id": number, **answer})
@@ -121,7 +122,9 @@ def _tokens(engine: Engine, prompt: tuple[Message, ...] | str, reply_prefix: str
     if isinstance(prompt, str):
         return engine.tokenize(for_prompt(prompt + reply_prefix, special), add_special=True)
     if engine.chat_template is None:
-        raise ModelError("this model has no chat template: it is a base model", "use a model tuned for chat, or `fireside story`")
+        raise ModelError(
+            "this model has no chat template: it is a base model", "use a model tuned for chat, or `fireside story`"
+        )
     messages = [Message(m.role, for_prompt(m.content, special), m.calls, m.tool) for m in prompt]
     bos = engine.token_text("tokenizer.ggml.bos_token_id")
     with _time_limit(_TEMPLATE_SECONDS):

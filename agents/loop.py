@@ -1,0 +1,288 @@
+"""The turn loop, the only place that runs a turn: documents, then tools, then the model's answer, as typed events.
+
+A turn with a library first searches it. If the passages found bear on the question (decided by scores, outside the
+model), the model answers from them and the reply is checked against them; if not, and no tool helps, the turn is
+refused. A turn with tools lets the model choose one, or none, again and again: choice and arguments are held by a
+grammar, so that a small model cannot write an invalid call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from agents import prompts
+from agents.choose import SMALLEST_CHOOSER, nearest_tool
+from agents.context import fit
+from agents.events import (
+    ApprovalAsked,
+    CitationChecked,
+    Event,
+    PassagesFound,
+    TextDelta,
+    ToolCallAsked,
+    ToolResult,
+    TurnFailed,
+    TurnFinished,
+    TurnsDropped,
+)
+from agents.tools import Tool, run_tool
+from fireside.errors import FiresideError, ToolError
+from fireside.models import grammar
+from fireside.models.sampling import GREEDY, Sampling
+from fireside.models.templates import CALL_BEGIN
+from fireside.models.types import (
+    AdapterUse,
+    ChatModel,
+    Delta,
+    Finished,
+    FinishReason,
+    Message,
+    Request,
+    Timings,
+    ToolCall,
+    Usage,
+)
+from rag.types import Citation
+
+if TYPE_CHECKING:
+    from rag.library import Library
+
+REFUSAL = "That is not in these documents."
+_MOST_ARGUMENT_TOKENS = 512
+
+Answer = Literal["once", "always", "deny"]
+Approve = Callable[[ApprovalAsked], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a turn is made of.
+
+    messages: the conversation, system first, ending with the person's message. library: search it and cite. tools: what
+    the model may call; those in `allowed` run without asking. max_steps: the most calls. passages: how many of the
+    library's passages the model is shown. dry_run: calls are asked for but never run.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    max_tokens: int = 512
+    adapters: tuple[AdapterUse, ...] = ()
+    library: Library | None = None
+    tools: tuple[Tool, ...] = ()
+    allowed: frozenset[str] = frozenset()
+    max_steps: int = 6
+    passages: int = 4
+    dry_run: bool = False
+
+
+async def run_turn(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenerator[Event, None]:
+    """Run one turn; the last event is TurnFinished or TurnFailed. Closing the iterator stops the model at once.
+
+    approve: asked before every call of a tool that is not in `turn.allowed`; anything but "once" or "always" denies it.
+    """
+    run = _Run(turn, model, approve)
+    try:
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                yield event
+    except FiresideError as error:
+        yield TurnFailed(error.message, error.hint)
+
+
+class _Run:
+    """One turn under way: what has been written, called and counted so far."""
+
+    def __init__(self, turn: Turn, model: ChatModel, approve: Approve) -> None:
+        self._turn, self._model, self._approve = turn, model, approve
+        self._began = time.monotonic()
+        self._messages = turn.messages
+        self._question = turn.messages[-1].content
+        self._text = ""
+        self._finish: FinishReason | Literal["loop", "budget"] = "stop"
+        self._calls: list[ToolCall] = []
+        self._allowed = set(turn.allowed)
+        self._usage, self._timings = Usage(), Timings()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The whole turn."""
+        self._messages, dropped = await fit(self._turn.messages, self._model, self._turn.max_tokens)
+        if dropped:
+            yield TurnsDropped(dropped)
+        if self._turn.library is not None:
+            found = await self._passages(self._turn.library)
+            yield found
+            if found.relevant:
+                async for event in self._answer_from(found):
+                    yield event
+                return
+        if self._turn.tools:
+            async for event in self._tool_steps():
+                yield event
+            if self._turn.dry_run:
+                yield self._finished()
+                return
+        if self._turn.library is not None and not self._calls:
+            self._text = REFUSAL
+            yield TextDelta(REFUSAL)
+            yield self._finished(refused=True)
+            return
+        async for delta in self._write(self._messages):
+            yield delta
+        yield self._finished()
+
+    async def _passages(self, library: Library) -> PassagesFound:
+        """Search the library for the question, off the event loop: it may load an encoder and an index."""
+        from rag.relevance import bears_on
+
+        found = await asyncio.to_thread(library.search, self._question, self._turn.passages)
+        return PassagesFound(self._question, tuple(found), bears_on(self._question, found))
+
+    async def _answer_from(self, found: PassagesFound) -> AsyncGenerator[Event, None]:
+        """Answer from passages, then check every sentence against them and number its source."""
+        from rag import cite
+        from rag.render import prompt_passages
+
+        assert self._turn.library is not None
+        # A boundary that no document can know keeps its text from posing as the prompt around it.
+        rendered = prompt_passages(found.passages, secrets.token_hex(4))
+        async for delta in self._write(prompts.with_passages(self._messages, rendered)):
+            yield delta
+        encoder = self._turn.library.encoder
+        cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder)
+        if not any(citation.verified for citation in cited.citations):
+            extract = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
+            addition = f"\n\n{extract.text}"
+            yield TextDelta(addition)
+            cited = replace(extract, text=self._text + addition)
+        self._text = cited.text
+        for citation in cited.citations:
+            yield CitationChecked(citation)
+        yield self._finished(citations=cited.citations)
+
+    async def _tool_steps(self) -> AsyncGenerator[Event, None]:
+        """Let the model call tools until it chooses none, repeats itself, or the step budget is used up."""
+        for _ in range(self._turn.max_steps):
+            tool = await self._chosen_tool()
+            if tool is None:
+                return
+            call = ToolCall(tool.name, await self._arguments(tool))
+            if self._calls and call == self._calls[-1]:
+                self._finish = "loop"
+                return
+            self._calls.append(call)
+            yield ToolCallAsked(call)
+            if self._turn.dry_run:
+                return
+            if tool.name not in self._allowed:
+                asked = ApprovalAsked(call, f"{tool.name} is not allowed without asking")
+                yield asked
+                answer = await self._approve(asked)
+                if answer == "always":
+                    self._allowed.add(tool.name)
+                elif answer != "once":
+                    yield self._observed(call, "denied", "the person did not allow this call")
+                    continue
+            try:
+                yield self._observed(call, "done", await run_tool(tool, call.arguments))
+            except FiresideError as error:
+                yield self._observed(call, "failed", error.message)
+        self._finish = "budget"
+
+    def _observed(self, call: ToolCall, status: Literal["done", "denied", "failed"], text: str) -> ToolResult:
+        """Put the call and its result into the conversation that the model sees."""
+        self._messages = (
+            *self._messages,
+            Message("assistant", "", (call,)),
+            Message("tool", text, tool=call.name),
+        )
+        return ToolResult(call, status, text)
+
+    async def _chosen_tool(self) -> Tool | None:
+        """The next tool, or None for an answer: the model's choice, or the encoder's where the model is too small."""
+        tools = {tool.name: tool for tool in self._turn.tools}
+        if (await self._model.start()).parameters < SMALLEST_CHOOSER:
+            # One call a turn: the message alone cannot tell whether a first result was enough.
+            return None if self._calls else await asyncio.to_thread(nearest_tool, self._question, self._turn.tools)
+        name = await self._constrained(
+            prompts.tool_choice(self._messages, self._turn.tools),
+            prompts.CHOICE_PREFIX,
+            grammar.one_of([*tools, prompts.NO_TOOL]),
+        )
+        return tools.get(name)
+
+    async def _arguments(self, tool: Tool) -> dict[str, Any]:
+        """Arguments for `tool`, written under a grammar made from its schema."""
+        prefix = f'{CALL_BEGIN}{{"name": {json.dumps(tool.name)}, "arguments": '
+        text = await self._constrained(
+            prompts.tool_arguments(self._messages, tool), prefix, grammar.from_schema(tool.parameters)
+        )
+        try:
+            arguments: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise ToolError(
+                f"the arguments for {tool.name} did not end within {_MOST_ARGUMENT_TOKENS} tokens", "ask in other words"
+            ) from error
+        return arguments
+
+    async def _constrained(self, messages: Sequence[Message], reply_prefix: str, rule: str) -> str:
+        """A short reply that the person does not see, held by a grammar and repeatable."""
+        request = Request(
+            tuple(messages),
+            GREEDY,
+            _MOST_ARGUMENT_TOKENS,
+            self._turn.adapters,
+            grammar=rule,
+            reply_prefix=reply_prefix,
+        )
+        pieces: list[str] = []
+        async with aclosing(self._model.generate(request)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Delta):
+                    pieces.append(delta.text)
+                else:
+                    self._count(delta)
+        return "".join(pieces)
+
+    async def _write(self, messages: Sequence[Message]) -> AsyncGenerator[TextDelta, None]:
+        """The reply the person sees."""
+        request = Request(tuple(messages), self._turn.sampling, self._turn.max_tokens, self._turn.adapters)
+        first_token_s = 0.0
+        async with aclosing(self._model.generate(request)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Delta):
+                    first_token_s = first_token_s or time.monotonic() - self._began
+                    self._text += delta.text
+                    yield TextDelta(delta.text)
+                else:
+                    self._count(delta)
+                    self._timings = replace(
+                        self._timings, first_token_s=first_token_s, tokens_per_s=delta.timings.tokens_per_s
+                    )
+                    if self._finish == "stop":
+                        self._finish = delta.reason
+
+    def _count(self, finished: Finished) -> None:
+        """Add one generation to the turn's usage and times."""
+        new, usage = finished.usage, self._usage
+        self._usage = Usage(
+            usage.prompt_tokens + new.prompt_tokens,
+            usage.cached_tokens + new.cached_tokens,
+            usage.completion_tokens + new.completion_tokens,
+        )
+        self._timings = replace(
+            self._timings,
+            load_s=self._timings.load_s + finished.timings.load_s,
+            prefill_s=self._timings.prefill_s + finished.timings.prefill_s,
+        )
+
+    def _finished(self, *, refused: bool = False, citations: tuple[Citation, ...] = ()) -> TurnFinished:
+        return TurnFinished(
+            self._text, self._finish, refused, citations, tuple(self._calls), self._usage, self._timings
+        )

@@ -1,0 +1,101 @@
+"""Writes a turn into the conversation store as it happens: at most a quarter of a second of text is ever unsaved."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from agents.events import (
+    ApprovalAsked,
+    Event,
+    PassagesFound,
+    TextDelta,
+    ToolCallAsked,
+    ToolResult,
+    TurnFailed,
+    TurnFinished,
+    TurnsDropped,
+)
+from fireside.conversations.store import ConversationStore
+from fireside.conversations.types import Status
+
+_SAVE_SECONDS = 0.25
+
+
+async def record_turn(
+    store: ConversationStore, message_id: int, events: AsyncGenerator[Event, None]
+) -> AsyncGenerator[Event, None]:
+    """Pass `events` through, keeping the assistant's message `message_id` in step with them.
+
+    Closed early (Escape), the message keeps what came, as "stopped". Its details hold `tools` (calls and results),
+    `citations`, `usage`, `timings`, `finish`, `refused`, `dropped`, and `error` with `hint`. Raises StorageError.
+    """
+    recording = _Recording(store, message_id)
+    async with aclosing(events):
+        try:
+            async for event in events:
+                recording.take(event)
+                yield event
+        finally:
+            recording.close()
+
+
+class _Recording:
+    """The message as it stands, and when it was last saved."""
+
+    def __init__(self, store: ConversationStore, message_id: int) -> None:
+        self._store, self._message_id = store, message_id
+        self._text = ""
+        self._details: dict[str, Any] = {}
+        self._saved = time.monotonic()
+        self._status: Status = "streaming"
+
+    def take(self, event: Event) -> None:
+        """Fold an event into the message; save it unless it is text and the last save is recent."""
+        match event:
+            case TextDelta(text):
+                self._text += text
+                if time.monotonic() - self._saved < _SAVE_SECONDS:
+                    return
+            case ToolCallAsked(call):
+                self._tools().append({"name": call.name, "arguments": call.arguments, "status": "asked", "result": ""})
+            case ApprovalAsked():
+                return
+            case ToolResult(_, status, text):
+                self._tools()[-1] |= {"status": status, "result": text}
+            case TurnsDropped(count):
+                self._details["dropped"] = count
+            case PassagesFound(_, passages, relevant):
+                self._details["passages"] = [dataclasses.asdict(passage) for passage in passages]
+                self._details["relevant"] = relevant
+            case TurnFinished():
+                self._text = event.text
+                self._status = "complete"
+                self._details |= {
+                    "finish": event.finish,
+                    "refused": event.refused,
+                    "citations": [dataclasses.asdict(citation) for citation in event.citations],
+                    "usage": dataclasses.asdict(event.usage),
+                    "timings": dataclasses.asdict(event.timings),
+                }
+            case TurnFailed(message, hint):
+                self._status = "failed"
+                self._details |= {"error": message, "hint": hint}
+        self._save()
+
+    def close(self) -> None:
+        """The events have ended: a message that is not finished by now was stopped."""
+        if self._status == "streaming":
+            self._status = "stopped"
+            self._save()
+
+    def _tools(self) -> list[dict[str, Any]]:
+        tools: list[dict[str, Any]] = self._details.setdefault("tools", [])
+        return tools
+
+    def _save(self) -> None:
+        self._store.write(self._message_id, self._text, self._status, self._details)
+        self._saved = time.monotonic()

@@ -1,0 +1,98 @@
+"""The terminal app: themes, the chat as its first screen, the command palette, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tui.chat.markdown import rich_theme
+from tui.chat.screen import ChatScreen
+from tui.session import ChatSession
+from tui.slash import COMMANDS
+from tui.theme import DARK, THEMES
+
+CLOSING_SECONDS = 2.0
+"""How long the reply being written may take to be saved once the terminal is gone."""
+
+
+class FiresideApp(App[None]):
+    """Fireside in a terminal."""
+
+    TITLE = "Fireside"
+    CSS_PATH = "chat/chat.tcss"
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "narrow"), (80, "wide")]  # noqa: RUF012  # as in App
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "low"), (18, "tall")]  # noqa: RUF012  # as in App
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", priority=True)]
+
+    def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
+        """`library` and `adapter` are taken up by the chat once it stands."""
+        super().__init__()
+        self.session = session
+        self._chat = ChatScreen(session, library=library, adapter=adapter)
+        self._rich_theme_pushed = False
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = THEMES[session.settings.theme].name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat."""
+        return self._chat
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own colour names, for Textual's themes that do not know them."""
+        return DARK.variables
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The slash commands, in the chat; then Textual's own."""
+        if isinstance(screen, ChatScreen):
+            for command in COMMANDS:
+                act = partial(self._from_palette, screen, command.name, command.argument_needed)
+                yield SystemCommand(f"/{command.name}", command.summary, act)
+        yield from super().get_system_commands(screen)
+
+    def _from_palette(self, screen: ChatScreen, name: str, needs_argument: bool) -> None:
+        """Run a command, or write it into the prompt where its argument is still to come."""
+        if needs_argument:
+            screen.prompt.fill(f"/{name} ")
+            screen.prompt.focus()
+        else:
+            screen.action_slash(name)
+
+    def _colour_markdown(self) -> None:
+        """Give Rich, which draws the finished messages, the theme's colours."""
+        if self._rich_theme_pushed:
+            self.console.pop_theme()
+        self.console.push_theme(rich_theme(self.theme_variables))
+        self._rich_theme_pushed = True
+
+    def on_mount(self) -> None:
+        """Leave in order when the system or a closing terminal says so."""
+        self._colour_markdown()
+        self.theme_changed_signal.subscribe(self, lambda _: self._colour_markdown(), immediate=True)
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self) -> None:
+        """The terminal is gone: save, and end without drawing, because nobody reads what is written to it."""
+        self.run_worker(self._save_and_end(), group="end", exclusive=True)
+
+    async def _save_and_end(self) -> None:
+        with suppress(Exception):
+            await asyncio.wait_for(self.session.close(), CLOSING_SECONDS)
+        os._exit(128 + signal.SIGHUP)
+
+    async def on_unmount(self) -> None:
+        """Save the reply being written and let go of the model."""
+        await self.session.close()

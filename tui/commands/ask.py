@@ -1,0 +1,212 @@
+"""`fireside ask`: one turn on stdout, for scripts and pipes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fireside.errors import FiresideError, ToolError
+from tui.console import emit, note, say
+
+if TYPE_CHECKING:
+    from agents.events import ApprovalAsked, Event, TurnFinished
+    from agents.loop import Answer, Turn
+    from agents.tools import Tool
+    from fireside.models.types import ChatModel
+    from fireside.settings import Settings
+    from rag.library import Library
+
+_LARGEST_STDIN = 4_000_000
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the `ask` subcommand."""
+    parser = subparsers.add_parser(
+        "ask",
+        help="one question, answered on stdout",
+        description="Ask one question. What comes on stdin is added as context.",
+    )
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="the question; without it, stdin is the question")
+    parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
+    parser.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply a LoRA adapter")
+    parser.add_argument("--docs", metavar="LIBRARY", help="answer from this document library, with sources")
+    parser.add_argument(
+        "--tool", action="append", default=[], metavar="NAME", help="let the model use this tool (may be repeated)"
+    )
+    parser.add_argument("--folder", type=Path, metavar="FOLDER", help="the folder that file tools are confined to")
+    parser.add_argument("--yes", action="store_true", help="run the named tools without asking")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be called, run nothing")
+    parser.add_argument("--system", help="the system prompt")
+    parser.add_argument("--seed", type=int, help="makes the reply repeatable")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest reply")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the most likely token always")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document with text, citations, calls and timings"
+    )
+    parser.set_defaults(handler=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the turn; 0 if it finished."""
+    question = _question(" ".join(options.text))
+    from fireside.settings import load
+    from tui.models import open_model
+
+    settings = load()
+    model = open_model(settings, options.model)
+    return asyncio.run(_ask(options, settings, model, question))
+
+
+def _question(text: str) -> str:
+    """The question, after what stdin holds where it is not a terminal. Raises FiresideError if both are empty."""
+    context = ""
+    if not sys.stdin.isatty():
+        context = sys.stdin.buffer.read(_LARGEST_STDIN + 1).decode("utf-8", "replace").strip()
+        if len(context) > _LARGEST_STDIN:
+            raise FiresideError("stdin holds more than 4 MB", "put it into a document library: fireside docs add PATH")
+    question = "\n\n".join(part for part in (context, text.strip()) if part)
+    if not question:
+        raise FiresideError("there is nothing to ask", 'write a question: fireside ask "..."')
+    return question
+
+
+async def _ask(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> int:
+    try:
+        turn = await _turn(options, settings, model, question)
+        from agents.loop import run_turn
+
+        # Sources are numbered when the reply is complete, so an answer from documents is printed then.
+        live = not options.json and turn.library is None
+        finished = await _follow(run_turn(turn, model, _approver(options)), live)
+        if options.json:
+            emit(document(finished))
+        elif not live:
+            _print_answer(finished)
+        return 0
+    finally:
+        await model.close()
+
+
+async def _turn(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> Turn:
+    """Everything the options name, looked up; unknown names fail here, before the model works."""
+    from agents.loop import Turn
+    from fireside.models.sampling import Sampling
+    from fireside.models.types import AdapterUse, Message
+
+    reply = settings.reply
+    library = _library(options.docs)
+    adapters: tuple[AdapterUse, ...] = ()
+    info = await model.start()
+    if options.adapter:
+        from fireside.models.adapters import resolve
+
+        adapters = (resolve(options.adapter, info.sha256, info.architecture),)
+    tools = _tools(options, settings, library)
+    return Turn(
+        messages=(Message("system", options.system or reply.system), Message("user", question)),
+        sampling=Sampling(
+            reply.temperature if options.temperature is None else options.temperature,
+            reply.top_k, reply.top_p, reply.min_p, reply.repeat_penalty, options.seed,
+        ),
+        max_tokens=options.max_tokens or reply.max_tokens,
+        adapters=adapters,
+        library=library,
+        tools=tools,
+        allowed=frozenset(tool.name for tool in tools) if options.yes else frozenset(settings.tools.allowed),
+        max_steps=settings.tools.max_steps,
+        passages=settings.documents.passages,
+        dry_run=options.dry_run,
+    )  # fmt: skip
+
+
+def _library(name: str | None) -> Library | None:
+    if name is None:
+        return None
+    from rag.library import open_library
+
+    return open_library(name)
+
+
+def _tools(options: argparse.Namespace, settings: Settings, library: Library | None) -> tuple[Tool, ...]:
+    """The tools named with --tool. Raises ToolError for one that does not exist or lacks what it needs."""
+    if not options.tool:
+        return ()
+    from agents.builtin import builtin_tools
+
+    folder = options.folder or settings.tools.folder
+    search = (lambda query: library.search(query, settings.documents.passages)) if library else None
+    known = {tool.name: tool for tool in builtin_tools(folder, search)}
+    for name in options.tool:
+        if name not in known:
+            needs = {"list_files": "--folder", "read_file": "--folder", "search_documents": "--docs"}
+            hint = f"it needs {needs[name]}" if name in needs else f"tools that can be used here: {', '.join(known)}"
+            raise ToolError(f"there is no tool {name!r} here", hint)
+    return tuple(known[name] for name in dict.fromkeys(options.tool))
+
+
+def _approver(options: argparse.Namespace) -> Any:
+    """How a call is approved: asked on the terminal where there is one, else denied."""
+    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not options.json
+
+    async def approve(asked: ApprovalAsked) -> Answer:
+        call = f"{asked.call.name}({', '.join(f'{key}={value!r}' for key, value in asked.call.arguments.items())})"
+        if not interactive:
+            note(f"denied: {call}; allow it with --yes")
+            return "deny"
+        note(f"The model wants to run {call}")
+        sys.stderr.write("Allow? [y]es, [a]lways in this turn, [N]o: ")
+        sys.stderr.flush()
+        answer = (await asyncio.to_thread(sys.stdin.readline)).strip().lower()[:1]
+        return "once" if answer == "y" else "always" if answer == "a" else "deny"
+
+    return approve
+
+
+async def _follow(events: AsyncGenerator[Event, None], live: bool) -> TurnFinished:
+    """Show the turn as it goes, and return its end. Raises FiresideError if it failed."""
+    from agents.events import TextDelta, ToolResult, TurnFailed, TurnFinished, TurnsDropped
+
+    async with aclosing(events) as following:
+        async for event in following:
+            match event:
+                case TextDelta(text) if live:
+                    sys.stdout.write(text)
+                    sys.stdout.flush()
+                case ToolResult(call, status, text):
+                    note(f"{call.name}: {status}: {text}")
+                case TurnsDropped(count):
+                    note(f"{count} old messages no longer fit the model's context and were left out")
+                case TurnFailed(message, hint):
+                    raise FiresideError(message, hint)
+                case TurnFinished():
+                    if live and event.text:
+                        say("")
+                    return event
+    raise FiresideError("the turn ended without an answer")
+
+
+def _print_answer(finished: TurnFinished) -> None:
+    from rag.render import sources_list
+
+    say(finished.text)
+    if finished.citations:
+        say("\n" + "\n".join(sources_list(finished.citations)))
+
+
+def document(finished: TurnFinished) -> dict[str, Any]:
+    """The turn as the JSON document other programs rely on."""
+    return {
+        "text": finished.text,
+        "finish": finished.finish,
+        "refused": finished.refused,
+        "citations": [asdict(citation) for citation in finished.citations],
+        "calls": [{"name": call.name, "arguments": call.arguments} for call in finished.calls],
+        "usage": asdict(finished.usage),
+        "timings": asdict(finished.timings),
+    }
