@@ -84,6 +84,7 @@ class StoryScreen(Screen[None]):
     AUTO_FOCUS = "#story-prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop_or_leave", "Stop, leave", priority=True),
+        Binding("ctrl+c", "interrupt", "Copy or stop", show=False, priority=True),
         Binding("f5,ctrl+enter", "write_on", "Write on", priority=True),
         Binding("ctrl+r", "retry", "Retry", priority=True),
         Binding("alt+left,f3", "turn(-1)", "Previous version", priority=True),
@@ -243,11 +244,25 @@ class StoryScreen(Screen[None]):
 
     def action_stop_or_leave(self) -> None:
         """Escape: stop the model; else leave the story."""
-        if self.busy and self._writer is not None:
-            self._writer.cancel()
-            self.show_notice("stopped; what came is kept")
-        else:
+        if not self._stop():
             self.dismiss(None)
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C: copy what is selected, else stop the model."""
+        selected = self.query_one(StoryPrompt).selected_text or self.get_selected_text()
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self.show_notice("copied")
+        elif not self._stop():
+            self.show_notice("Escape leaves the story, Ctrl+Q quits; everything is saved")
+
+    def _stop(self) -> bool:
+        """Stop the model; False where it was not writing."""
+        if self._writer is None or not self.busy:
+            return False
+        self._writer.cancel()
+        self.show_notice("stopped; what came is kept")
+        return True
 
     # Changing
 
@@ -325,7 +340,7 @@ class StoryScreen(Screen[None]):
         self.query_one(StoryPage).scroll_home(animate=False)
 
     def action_page(self, step: int) -> None:
-        """Scroll by a page."""
+        """Scroll by a page; the end is followed again once it is reached."""
         page = self.query_one(StoryPage)
         if step < 0:
             page.scroll_page_up(animate=False)

@@ -1,0 +1,1 @@
+"""Stories: a manuscript on a branching timeline, its memory and author's note, written with a model's help."""
