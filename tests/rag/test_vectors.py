@@ -1,0 +1,222 @@
+"""Chroma stays in line with the record: after damage, after other processes, between threads."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag import ingest, store
+from rag.library import Library
+
+QUESTION = "when to drain the pump"
+
+
+def indexed(library: Library) -> list[str]:
+    return [Path(record.path).name for record in library.documents()]
+
+
+def stamp(library: Library) -> Path:
+    return library.folder / "chroma" / "stamp"
+
+
+def test_a_lost_chroma_folder_is_made_anew_without_embedding(library: Library, folder: Path, encoder: Any) -> None:
+    ingest.add(library, [folder], 200)
+    before = library.search(QUESTION, 4)
+    library.close()
+    shutil.rmtree(library.folder / "chroma")
+    encoder.encoded.clear()
+    assert library.search(QUESTION, 4) == before
+    assert encoder.encoded == [QUESTION]
+
+
+def test_a_chroma_folder_behind_the_record_catches_up(library: Library, folder: Path) -> None:
+    ingest.add(library, [folder / "boat.txt"], 200)
+    library.close()
+    behind = library.folder.parent / "behind"
+    shutil.copytree(library.folder / "chroma", behind)
+    ingest.add(library, [folder / "rules.md"], 200)
+    library.remove(["boat.txt"])
+    library.close()
+    shutil.rmtree(library.folder / "chroma")
+    behind.rename(library.folder / "chroma")
+    assert {found.document for found in library.search("boat pump", 9)} == {str(folder / "rules.md")}
+    with store.opened(library.database) as connection:
+        assert len(library.index.nearest(connection, library.encoder.encode(["boat"])[0], 9)) == 2
+
+
+@pytest.mark.parametrize("damage", ["sqlite", "garbage stamp", "vectors cut off", "collection gone"])
+def test_a_damaged_chroma_folder_is_made_anew(library: Library, tmp_path: Path, damage: str) -> None:
+    # Chroma writes its HNSW files once there are 1,000 vectors.
+    lines = [f"# Note\n\n{' '.join(f'n{number}x{part}' for part in range(9))}\n" for number in range(1100)]
+    (tmp_path / "notes.md").write_text("\n".join(lines))
+    ingest.add(library, [tmp_path / "notes.md"], 200)
+    (before,) = library.search("n42x1 n42x2 n42x3", 1)
+    assert before.text.startswith("n42x0 ")
+    library.close()
+    chroma = library.folder / "chroma"
+    if damage == "sqlite":
+        (chroma / "chroma.sqlite3").write_bytes(b"garbage" * 5000)
+    elif damage == "garbage stamp":
+        stamp(library).write_bytes(b"\xff\xfe\x00")
+    elif damage == "vectors cut off":
+        (data,) = chroma.glob("*/data_level0.bin")
+        data.write_bytes(data.read_bytes()[:1000])
+    else:
+        with sqlite3.connect(chroma / "chroma.sqlite3") as connection:
+            connection.execute("DELETE FROM collections")
+        connection.close()
+    assert library.search("n42x1 n42x2 n42x3", 1) == [before]
+    with store.opened(library.database) as connection:
+        (vector,) = store.vectors_of(connection, [7]).values()
+        assert library.index.nearest(connection, vector, 1) == [7]
+
+
+def test_a_rebuild_embeds_nothing(library: Library, folder: Path, encoder: Any) -> None:
+    ingest.add(library, [folder], 200)
+    encoder.encoded.clear()
+    assert library.rebuild() == 4
+    assert encoder.encoded == []
+    assert library.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+
+
+def test_a_file_dotenv_beside_the_documents_does_not_configure_chroma(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    ingest.add(library, [folder], 200)
+    (tmp_path / ".env").write_text("IS_PERSISTENT=perhaps\nCHROMA_API_IMPL=somebody.elses.module\n")
+    program = (
+        "from pathlib import Path; from rag import store; from rag.library import Library\n"
+        f"library = Library(Path({str(library.folder)!r}))\n"
+        "with store.opened(library.database) as connection: library.index.line_up(connection)\n"
+        "print(library.index._collection.count())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "4"
+
+
+# Other processes
+
+OTHER_PROCESS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import BagOfWords
+from rag import ingest, store
+from rag.library import Library
+
+class Waiting(BagOfWords):
+    def encode(self, texts, progress=None):
+        if any("WAIT" in text for text in texts):
+            print("waiting", flush=True)
+            sys.stdin.read()
+        return super().encode(texts, progress)
+
+library = Library(Path({library!r}), Waiting())
+if {stop_in_commit}:
+    finish = store._finish
+    def wait_for_the_last(connection):
+        if connection.execute("SELECT count(*) FROM documents").fetchone() == (len(sys.argv) - 1,):
+            print("waiting", flush=True)
+            sys.stdin.read()
+        finish(connection)
+    store._finish = wait_for_the_last
+ingest.add(library, sys.argv[1:], 200)
+print("done", flush=True)
+"""
+
+
+def other_process(library: Library, *given: Path, stop_in_commit: bool = False) -> subprocess.Popen[str]:
+    """Adds `given` there. It waits for stdin where a text says WAIT, or in the middle of the last document's commit."""
+    program = OTHER_PROCESS.format(
+        tests=str(Path(__file__).parent), library=str(library.folder), stop_in_commit=stop_in_commit
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, given)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_what_another_process_adds_is_found_here(library: Library, folder: Path) -> None:
+    ingest.add(library, [folder / "boat.txt"], 200)
+    assert len(library.search("boat pump", 9)) == 1
+    with other_process(library, folder / "rules.md") as other:
+        assert other.communicate()[0] == "done\n"
+    assert len(library.search("boat pump", 9)) == 3
+    with store.opened(library.database) as connection:
+        assert len(library.index.nearest(connection, library.encoder.encode(["pump"])[0], 9)) == 3
+
+
+def test_two_open_at_one_folder_both_find_what_another_process_adds(
+    library: Library, folder: Path, encoder: Any
+) -> None:
+    ingest.add(library, [folder / "boat.txt"], 200)
+    again = Library(library.folder, encoder)
+    assert len(again.search("boat", 9)) == len(library.search("boat", 9)) == 1
+    with other_process(library, folder / "rules.md") as other:
+        other.communicate()
+    for each in (library, again):
+        with store.opened(each.database) as connection:
+            assert len(each.index.nearest(connection, encoder.encode(["pump"])[0], 9)) == 3
+    again.close()
+
+
+@pytest.mark.parametrize("stop_in_commit", [False, True])
+def test_kill_9_in_mid_ingest_leaves_whole_documents(library: Library, tmp_path: Path, stop_in_commit: bool) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.md").write_text(f"# Note {number}\n\nfirst\n\n## Part\n\nsecond n{number}\n")
+    (tmp_path / "3.md").write_text("last" if stop_in_commit else "WAIT")
+    given = [tmp_path / f"{number}.md" for number in range(4)]
+    with other_process(library, *given, stop_in_commit=stop_in_commit) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "waiting\n"
+        # While the other process is at work, what it has committed is found already.
+        assert library.search("n2", 1)[0].document == str(given[2])
+        other.send_signal(signal.SIGKILL)
+        other.communicate()
+    assert indexed(library) == ["0.md", "1.md", "2.md"]
+    assert all(record.chunks == 2 for record in library.documents())
+    with store.opened(library.database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    report = ingest.add(library, given, 200)
+    assert (report.indexed, report.unchanged) == (1, 3)
+
+
+def test_two_processes_may_add_at_once(library: Library, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "slow.md").write_text("WAIT for it")
+    with other_process(library, tmp_path / "slow.md") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "waiting\n"
+        ingest.add(library, [folder], 200)
+        assert other.communicate("")[0] == "done\n"
+    assert len(library.documents()) == 4
+    assert library.search("wait", 1)[0].document == str(tmp_path / "slow.md")
+    assert library.search(QUESTION, 1)[0].document == str(folder / "rules.md")
+
+
+def test_closing_one_library_leaves_another_open(library: Library, folder: Path, encoder: Any) -> None:
+    ingest.add(library, [folder], 200)
+    (library.folder.parent / "other").mkdir()
+    other = Library(library.folder.parent / "other", encoder)
+    ingest.add(other, [folder / "boat.txt"], 200)
+    library.close()
+    ingest.add(other, [folder / "rules.md"], 200)
+    assert len(other.search(QUESTION, 9)) == 3
+    other.close()
+    assert len(library.search(QUESTION, 9)) == 4
+
+
+def test_threads_search_while_another_adds(library: Library, folder: Path) -> None:
+    ingest.add(library, [folder / "rules.md"], 200)
+    with ThreadPoolExecutor(4) as threads:
+        adding = threads.submit(ingest.add, library, [folder], 200)
+        searches = [threads.submit(library.search, QUESTION, 1) for _ in range(20)]
+        assert {search.result()[0].text for search in searches} == {"Drain the pump before frost."}
+        assert adding.result().indexed == 2
