@@ -72,8 +72,9 @@ def file_tools(folder: Path) -> tuple[Tool, ...]:
         if not target.is_dir():
             raise ToolError(f"{path!r} is not a folder")
         entries = sorted(entry for entry in target.iterdir() if not entry.name.startswith("."))
+        # Of a link, which may lead out of the folder or nowhere, only its own size is told.
         lines = [
-            f"{entry.name}/" if entry.is_dir() else f"{entry.name} ({entry.stat().st_size} bytes)" for entry in entries
+            f"{entry.name}/" if entry.is_dir() else f"{entry.name} ({entry.lstat().st_size} bytes)" for entry in entries
         ]
         more = [f"... and {len(lines) - _MOST_FILES} more"] if len(lines) > _MOST_FILES else []
         return "\n".join(lines[:_MOST_FILES] + more) or "the folder is empty"

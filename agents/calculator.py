@@ -25,10 +25,14 @@ _FUNCTIONS: dict[str, Callable[..., Fraction]] = {
     "abs": abs,
     "min": min,
     "max": max,
-    "round": lambda value, digits=Fraction(0): Fraction(round(value, int(digits))),
+    "round": lambda value, digits=Fraction(0): _rounded(value, digits),
     "sqrt": lambda value: _root(value),
 }
 _CONSTANTS = {"pi": Fraction(math.pi), "e": Fraction(math.e)}
+_NUMBER = re.compile(r"\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_MOST_PLACES = 100
+_WORDS = _FUNCTIONS.keys() | _CONSTANTS.keys()
+_UNDERSTOOD = "only numbers, + - * / // % **, brackets, sqrt, abs, min, max, round, pi and e are understood"
 
 
 def calculate(expression: str) -> str:
@@ -39,8 +43,12 @@ def calculate(expression: str) -> str:
     """
     if len(expression) > _LONGEST_EXPRESSION:
         raise ToolError("the expression is too long")
+    text = _normalised(expression)
+    # Python warns on stderr about odd literals ("1or 2", "'\\d'") while it parses them: they are refused before.
+    if re.search(r"[^\w\s.,+\-*/%()]", text) or set(re.findall(r"[^\W\d]\w*", _NUMBER.sub(" ", text))) - _WORDS:
+        raise ToolError(_UNDERSTOOD)
     try:
-        tree = ast.parse(_normalised(expression), mode="eval")
+        tree = ast.parse(text, mode="eval")
         return _written(_value(tree.body))
     except (SyntaxError, RecursionError, MemoryError):
         raise ToolError(f"{expression!r} is not an arithmetic expression") from None
@@ -53,7 +61,9 @@ def calculate(expression: str) -> str:
 def _normalised(expression: str) -> str:
     """The expression in Python's notation."""
     text = expression.strip().rstrip("=? ").replace("^", "**").replace("×", "*").replace("÷", "/").replace("−", "-")
-    text = re.sub(r"(?<=\d),(?=\d{3}(?:\D|$))", "", text)
+    # In max(100,200) the comma separates arguments.
+    if not re.search(r"(?:min|max|round)\s*\(", text):
+        text = re.sub(r"(?<=\d),(?=\d{3}(?:\D|$))", "", text)
     text = re.sub(r"(\d+(?:\.\d+)?)\s*%(?!\s*[\d(.])", r"(\1/100)", text)
     return re.sub(r"\bof\b", "*", text)
 
@@ -76,7 +86,7 @@ def _value(node: ast.expr) -> Fraction:
             return _bounded(_BINARY[type(op)](_value(left), _value(right)))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(argument) for argument in arguments))
-    raise ToolError("only numbers, + - * / // % **, brackets, sqrt, abs, min, max, round, pi and e are understood")
+    raise ToolError(_UNDERSTOOD)
 
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
@@ -86,6 +96,12 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if digits > _MOST_DIGITS:
         raise ToolError("the result is too large")
     return Fraction(base**exponent.numerator)
+
+
+def _rounded(value: Fraction, digits: Fraction) -> Fraction:
+    if abs(digits) > _MOST_PLACES:
+        raise ToolError(f"round takes at most {_MOST_PLACES} places")
+    return Fraction(round(value, int(digits)))
 
 
 def _root(value: Fraction) -> Fraction:

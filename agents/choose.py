@@ -11,9 +11,6 @@ from collections.abc import Sequence
 
 from agents.tools import Tool
 
-SMALLEST_CHOOSER = 500_000_000
-"""Parameters from which a model chooses tools itself; Qwen3-0.6B turns 81 % of irrelevant requests away (BFCL v4)."""
-
 _NEAR_ENOUGH = 0.35
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from agents.events import (
@@ -21,6 +21,7 @@ from agents.events import (
 )
 from fireside.conversations.store import ConversationStore
 from fireside.conversations.types import Status
+from fireside.errors import StorageError
 
 _SAVE_SECONDS = 0.25
 
@@ -44,22 +45,23 @@ async def record_turn(
 
 
 class _Recording:
-    """The message as it stands, and when it was last saved."""
+    """The message as it stands, and the timer that saves text which no further event has saved by then."""
 
     def __init__(self, store: ConversationStore, message_id: int) -> None:
         self._store, self._message_id = store, message_id
         self._text = ""
         self._details: dict[str, Any] = {}
-        self._saved = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
         self._status: Status = "streaming"
 
     def take(self, event: Event) -> None:
-        """Fold an event into the message; save it unless it is text and the last save is recent."""
+        """Fold an event into the message, and save it: text within a quarter of a second, the rest at once."""
         match event:
             case TextDelta(text):
                 self._text += text
-                if time.monotonic() - self._saved < _SAVE_SECONDS:
-                    return
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_late)
+                return
             case ToolCallAsked(call):
                 self._tools().append({"name": call.name, "arguments": call.arguments, "status": "asked", "result": ""})
             case ApprovalAsked():
@@ -97,5 +99,12 @@ class _Recording:
         return tools
 
     def _save(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._store.write(self._message_id, self._text, self._status, self._details)
-        self._saved = time.monotonic()
+
+    def _save_late(self) -> None:
+        # Nobody could catch the error here; where it lasts, the next save raises it.
+        with suppress(StorageError):
+            self._save()

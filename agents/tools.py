@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from fireside.errors import FiresideError, ToolError
-from fireside.text import for_terminal
+from fireside.text import for_terminal, for_terminal_line
 
 _LONGEST_RESULT = 4000
+_LONGEST_PROBLEM = 500
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def tool_from_function(function: Callable[..., str]) -> Tool:
 
     Every parameter needs a type hint; the first paragraph of the docstring describes the tool, an `Args:` section
     (`name: text`, one a line) its parameters, and an `Examples:` section (`message -> arguments as JSON`, one a line)
-    shows its use: small models need it. Raises ToolError where hints or docstring are missing.
+    shows its use: small models need it. Raises ToolError where a hint or the docstring is missing, or an
+    example's arguments are not JSON.
     """
     from pydantic import ConfigDict, Field, ValidationError, create_model
 
@@ -48,18 +50,24 @@ def tool_from_function(function: Callable[..., str]) -> Tool:
     notes = dict(line.split(": ", 1) for line in _section(docstring, "Args:") if ": " in line)
     if not description:
         raise ToolError(f"the tool {name} has no docstring", "its first paragraph tells the model what it does")
-    examples = tuple(
-        (message.strip(), json.loads(arguments))
-        for message, arrow, arguments in (line.partition("->") for line in _section(docstring, "Examples:"))
-        if arrow
-    )
-    hints = get_type_hints(function, include_extras=True)
+    try:
+        examples = tuple(
+            (message.strip(), json.loads(arguments))
+            for message, arrow, arguments in (line.rpartition("->") for line in _section(docstring, "Examples:"))
+            if arrow
+        )
+        hints = get_type_hints(function, include_extras=True)
+    except (ValueError, NameError) as error:
+        raise ToolError(f"the tool {name} cannot be read: {error}", "correct its hints or examples") from error
+    parameters = inspect.signature(function).parameters
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.name not in hints:
+    for index, parameter in enumerate(parameters.values()):
+        if parameter.name not in hints or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ToolError(f"the tool {name} has no type hint for {parameter.name}", "hint every parameter")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], Field(default, description=notes.get(parameter.name)))
+        described = Field(default, alias=parameter.name, description=notes.get(parameter.name))
+        # A parameter called `copy` or `_x` would not do as the name of a pydantic field; as its alias it does.
+        fields[f"argument_{index}"] = (hints[parameter.name], described)
     model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 
     def validate(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +76,9 @@ def tool_from_function(function: Callable[..., str]) -> Tool:
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(str(part) for part in problem["loc"]) or "arguments"
-            raise ToolError(f"{name}: {place}: {problem['msg']}") from error
-        return {field: getattr(checked, field) for field in fields}
+            message = for_terminal_line(f"{name}: {place}: {problem['msg']}", _LONGEST_PROBLEM)
+            raise ToolError(message) from error
+        return {parameter: getattr(checked, field) for parameter, field in zip(parameters, fields, strict=True)}
 
     return Tool(
         name,
@@ -86,13 +95,19 @@ async def run_tool(tool: Tool, arguments: Mapping[str, Any]) -> str:
 
     Raises ToolError with the text to show the model, whatever the tool itself raised.
     """
-    try:
-        result = await asyncio.to_thread(tool.run, **tool.validate(arguments))
-    except FiresideError:
-        raise
-    except Exception as error:  # a tool is anybody's code; its failure is the model's to read
-        raise ToolError(f"{tool.name} failed: {type(error).__name__}: {error}") from error
-    text = for_terminal(result)
+    validated = tool.validate(arguments)
+
+    def run() -> str:
+        # Caught in the thread: a StopIteration would never reach the one who waits for it.
+        try:
+            return str(tool.run(**validated))
+        except FiresideError:
+            raise
+        except Exception as error:  # a tool is anybody's code; its failure is the model's to read
+            problem = for_terminal_line(f"{tool.name} failed: {type(error).__name__}: {error}", _LONGEST_PROBLEM)
+            raise ToolError(problem) from error
+
+    text = for_terminal(await asyncio.to_thread(run))
     if len(text) > _LONGEST_RESULT:
         text = f"{text[:_LONGEST_RESULT]}\n[cut: {len(text) - _LONGEST_RESULT} more characters]"
     return text

@@ -38,10 +38,14 @@ _FENCE = re.compile(r"^```.*?(?:^```[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class CitedReply:
-    """A reply with markers [1], [2], ... behind its sentences, and the citation behind each marker, in that order."""
+    """A reply with markers [1], [2], ... behind its sentences, and the citation behind each marker, in that order.
+
+    unsupported: how many of its sentences say something that no passage was found to say.
+    """
 
     text: str
     citations: tuple[Citation, ...]
+    unsupported: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,19 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder) -> CitedRepl
     source_vectors = encoder.encode([source.text for source in sources])
     citations: list[Citation] = []
     parts: list[str] = []
-    written = 0
+    written = unsupported = 0
     for (start, end), claim, vector in zip(spans, claims, claim_vectors, strict=True):
         marked = [int(number) - 1 for number in _MARKER.findall(reply[start:end])]
         marked = [number for number in marked if 0 <= number < len(passages)]
         found = _supporting(claim, vector, sources, source_vectors, marked)
         parts.append(reply[written:start] + (claim if marked or found else reply[start:end]))
         written = end
+        if (found is None and len(content_stems(claim)) >= _LEAST_WORDS) or (found and not found[1]):
+            unsupported += 1
         if found:
             parts.append(f" [{_number(citations, found[0], passages, found[1])}]")
     parts.append(reply[written:])
-    return CitedReply("".join(parts), tuple(citations))
+    return CitedReply("".join(parts), tuple(citations), unsupported)
 
 
 def extract(question: str, passages: Sequence[Passage], encoder: Encoder) -> CitedReply:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkerError
 
 from tui.chat.markdown import rich_theme
 from tui.chat.screen import ChatScreen
@@ -21,7 +22,7 @@ from tui.slash import COMMANDS
 from tui.theme import DARK, THEMES
 
 CLOSING_SECONDS = 2.0
-"""How long the reply being written may take to be saved once the terminal is gone."""
+"""How long the reply being written may take to be saved when the app leaves."""
 
 
 class FiresideApp(App[None]):
@@ -81,8 +82,22 @@ class FiresideApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_markdown(), immediate=True)
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            loop.add_signal_handler(signal.SIGTERM, self._leave)
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    async def action_quit(self) -> None:
+        """Leave: stop and save the reply being written, and go when it has been shown."""
+        self._leave()
+
+    def _leave(self) -> None:
+        self.run_worker(self._stop_and_exit(), group="end", exclusive=True)
+
+    async def _stop_and_exit(self) -> None:
+        self.session.stop()
+        turns = [worker for worker in self.workers if worker.group == "turn"]
+        with suppress(TimeoutError, WorkerError):
+            await asyncio.wait_for(self.workers.wait_for_complete(turns), CLOSING_SECONDS)
+        self.exit()
 
     def _hung_up(self) -> None:
         """The terminal is gone: save, and end without drawing, because nobody reads what is written to it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     line = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(line or ["chat"])
+    if not line or (line[0].startswith("-") and line[0] not in ("-h", "--help", "--version")):
+        line.insert(0, "chat")
+    options = parser().parse_args(line)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # An output in another encoding than UTF-8 shows what it lacks as an escape, and no traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int = options.handler(options)
         sys.stdout.flush()
@@ -43,9 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader went away (`| head`): nobody is left to tell, and the interpreter must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away (`| head`): nobody is left to tell.
+        _drop_output()
         return 1
+    except OSError as error:
+        # A full disk under a redirected output, a working folder that is gone: the system's word on it is enough.
+        _drop_output()
+        report_error(str(error))
+        return 1
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from writing to a broken output once more at its exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,13 @@ from fireside.text import for_terminal, for_terminal_line
 
 def emit(document: object) -> None:
     """Print one JSON document on one line of stdout and flush, so that a reader of a stream has it at once."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    line = json.dumps(document, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8, or an output that is not: JSON's own escapes say it all the same.
+        line = json.dumps(document)
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

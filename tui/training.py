@@ -54,8 +54,8 @@ class TrainingScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Look at once, and then twice a second."""
-        self._look()
         self._timer = self.set_interval(_LOOK_S, self._look)
+        self._look()
 
     def _look(self) -> None:
         """Read what is new in the run's folder and show it."""
@@ -70,7 +70,7 @@ class TrainingScreen(Screen[None]):
         for metric in metrics:
             self._take(metric)
         self._show("#run-state", STATES[status.state])
-        self._show("#run-figures", "\n".join(self._figures()))
+        self._show("#run-figures", "\n".join(self._figures(status.ended)))
         self.query_one(Sparkline).data = list(self._losses)
         if self._last is not None:
             self.query_one(ProgressBar).update(total=self._last.steps, progress=self._last.step)
@@ -87,7 +87,7 @@ class TrainingScreen(Screen[None]):
             self._held_back.append(metric.eval_loss)
         self._speed = metric.tokens_per_s if metric.tokens_per_s is not None else self._speed
 
-    def _figures(self) -> list[str]:
+    def _figures(self, ended: bool) -> list[str]:
         lines = []
         if self._last is not None:
             lines.append(f"step            {self._last.step} of {self._last.steps}")
@@ -97,7 +97,7 @@ class TrainingScreen(Screen[None]):
             lines.append("held-back loss  " + " → ".join(f"{loss:.3f}" for loss in self._held_back[-4:]))
         if self._speed is not None:
             lines.append(f"speed           {self._speed:.0f} tokens/s")
-        if self._last is not None and self._last.eta_s is not None and not self._ended:
+        if self._last is not None and self._last.eta_s is not None and not ended:
             lines.append(f"time left       {_duration(self._last.eta_s)}")
         return lines
 

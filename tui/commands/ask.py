@@ -44,12 +44,26 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show what would be called, run nothing")
     parser.add_argument("--system", help="the system prompt")
     parser.add_argument("--seed", type=int, help="makes the reply repeatable")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest reply")
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the most likely token always")
+    parser.add_argument("--max-tokens", type=_positive, metavar="N", help="the longest reply")
+    parser.add_argument("--temperature", type=_temperature, metavar="T", help="0 takes the most likely token always")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document with text, citations, calls and timings"
     )
     parser.set_defaults(handler=run)
+
+
+def _positive(text: str) -> int:
+    """An option's value: a whole number from 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def _temperature(text: str) -> float:
+    """An option's value: a temperature from 0 to 5, as in the settings."""
+    if not 0 <= (number := float(text)) <= 5:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 5")
+    return number
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,10 +80,11 @@ def run(options: argparse.Namespace) -> int:
 def _question(text: str) -> str:
     """The question, after what stdin holds where it is not a terminal. Raises FiresideError if both are empty."""
     context = ""
-    if not sys.stdin.isatty():
-        context = sys.stdin.buffer.read(_LARGEST_STDIN + 1).decode("utf-8", "replace").strip()
-        if len(context) > _LARGEST_STDIN:
+    if sys.stdin is not None and not sys.stdin.isatty():
+        data = sys.stdin.buffer.read(_LARGEST_STDIN + 1)
+        if len(data) > _LARGEST_STDIN:
             raise FiresideError("stdin holds more than 4 MB", "put it into a document library: fireside docs add PATH")
+        context = data.decode("utf-8", "replace").strip()
     question = "\n\n".join(part for part in (context, text.strip()) if part)
     if not question:
         raise FiresideError("there is nothing to ask", 'write a question: fireside ask "..."')
@@ -101,15 +116,16 @@ async def _turn(options: argparse.Namespace, settings: Settings, model: ChatMode
 
     reply = settings.reply
     library = _library(options.docs)
+    tools = _tools(options, settings, library)
     adapters: tuple[AdapterUse, ...] = ()
     info = await model.start()
     if options.adapter:
         from fireside.models.adapters import resolve
 
         adapters = (resolve(options.adapter, info.sha256, info.architecture),)
-    tools = _tools(options, settings, library)
+    system = reply.system if options.system is None else options.system
     return Turn(
-        messages=(Message("system", options.system or reply.system), Message("user", question)),
+        messages=(Message("system", system), Message("user", question)),
         sampling=Sampling(
             reply.temperature if options.temperature is None else options.temperature,
             reply.top_k, reply.top_p, reply.min_p, reply.repeat_penalty, options.seed,
@@ -152,7 +168,7 @@ def _tools(options: argparse.Namespace, settings: Settings, library: Library | N
 
 def _approver(options: argparse.Namespace) -> Any:
     """How a call is approved: asked on the terminal where there is one, else denied."""
-    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not options.json
+    interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not options.json
 
     async def approve(asked: ApprovalAsked) -> Answer:
         call = f"{asked.call.name}({', '.join(f'{key}={value!r}' for key, value in asked.call.arguments.items())})"

@@ -1,0 +1,203 @@
+"""Dialogs at the bottom of the screen: approve a tool call, confirm, write, choose from a list, read the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets.option_list import Option
+
+from agents.events import ApprovalAsked
+from fireside.text import for_terminal, for_terminal_line
+from tui.chat.rendering import written_arguments
+from tui.slash import COMMANDS
+
+Approval = Literal["once", "always", "deny"]
+ResultT = TypeVar("ResultT")
+
+KEYS = (
+    ("Enter", "send"),
+    ("Ctrl+J, Shift+Enter, Alt+Enter", "new line"),
+    ("Escape", "stop the reply; what came is kept"),
+    ("Up, Down", "what you sent before"),
+    ("Alt+Up", "go to the messages; Escape comes back"),
+    ("e, r, c", "on a message: edit, retry, copy"),
+    ("Left, Right", "on a message: its other versions"),
+    ("Ctrl+B", "conversations"),
+    ("Ctrl+N", "new conversation"),
+    ("Ctrl+P", "command palette"),
+    ("Ctrl+C", "copy the selection, or stop the reply; twice to quit"),
+    ("Ctrl+Q", "quit"),
+)
+
+
+class Dialog(ModalScreen[ResultT], Generic[ResultT]):
+    """A panel at the bottom; Escape takes the safe way out."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+
+    def __init__(self, cancelled: ResultT) -> None:
+        """`cancelled` is the answer where the person gives none."""
+        super().__init__(classes="dialog")
+        self._cancelled = cancelled
+
+    def action_cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(self._cancelled)
+
+
+class ApprovalDialog(Dialog[Approval]):
+    """Shows the exact call that waits; anything but a clear yes is a no."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "answer('once')", "Allow once"),
+        Binding("A", "answer('always')", "Always in this conversation"),
+        Binding("d", "answer('deny')", "Deny"),
+    ]
+
+    def __init__(self, asked: ApprovalAsked) -> None:
+        super().__init__("deny")
+        self._asked = asked
+
+    def compose(self) -> ComposeResult:
+        """The call with every argument on its own line, the reason, the keys."""
+        colours = self.app.theme_variables
+        call = Text(for_terminal_line(self._asked.call.name), style=f"bold {colours['tool']}")
+        for name, value in self._asked.call.arguments.items():
+            written = value if isinstance(value, str) else written_arguments({name: value}, 100_000).partition("=")[2]
+            call.append(f"\n  {for_terminal_line(name)}: ", style=colours["muted"])
+            # Every line of it, indented: what is allowed must be seen whole.
+            call.append(for_terminal(written).replace("\n", "\n    "), style=colours["foreground"])
+        keys = Text("\n").join(
+            Text.assemble((key, f"bold {colours['user']}"), (f"  {meaning}", colours["muted"]))
+            for key, meaning in (("a", "allow once"), ("A", "always in this conversation"), ("d", "deny"))
+        )
+        with Vertical(classes="panel"):
+            yield Static("The assistant wants to use a tool", markup=False, classes="heading")
+            with VerticalScroll(classes="body"):
+                yield Static(call, markup=False)
+            if self._asked.reason:
+                yield Static(for_terminal_line(self._asked.reason, 400), markup=False, classes="note")
+            yield Static(keys, markup=False, classes="keys")
+
+    def action_answer(self, answer: Approval) -> None:
+        """Close with the answer."""
+        self.dismiss(answer)
+
+
+class ConfirmDialog(Dialog[bool]):
+    """Asks before something that cannot be undone."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "yes", "Yes"), Binding("n", "cancel", "No")]
+
+    def __init__(self, question: str, note: str = "") -> None:
+        super().__init__(False)
+        self._question = question
+        self._note = note
+
+    def compose(self) -> ComposeResult:
+        """The question and the keys."""
+        with Vertical(classes="panel"):
+            yield Static(for_terminal_line(self._question), markup=False, classes="heading")
+            if self._note:
+                yield Static(for_terminal_line(self._note), markup=False, classes="note")
+            yield Static("y yes   n no", markup=False, classes="keys")
+
+    def action_yes(self) -> None:
+        """Close with yes."""
+        self.dismiss(True)
+
+
+class LineDialog(Dialog[str]):
+    """Asks for one line of text; empty where the person leaves it."""
+
+    def __init__(self, heading: str, text: str) -> None:
+        super().__init__("")
+        self._heading, self._text = heading, text
+
+    def compose(self) -> ComposeResult:
+        """A line to write on."""
+        with Vertical(classes="panel"):
+            yield Static(self._heading, markup=False, classes="heading")
+            yield Input(for_terminal_line(self._text, 2000), compact=True, select_on_focus=False)
+            yield Static("Enter saves   Escape leaves it", markup=False, classes="keys")
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        self.dismiss(for_terminal_line(event.value, 2000))
+
+
+class TextDialog(Dialog[str]):
+    """Asks for a longer text: an edited message, a system prompt; empty where the person leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", "Save", priority=True)]
+
+    def __init__(self, heading: str, text: str) -> None:
+        super().__init__("")
+        self._heading, self._text = heading, text
+
+    def compose(self) -> ComposeResult:
+        """A text area to write in."""
+        with Vertical(classes="panel"):
+            yield Static(self._heading, markup=False, classes="heading")
+            yield TextArea(for_terminal(self._text), compact=True, highlight_cursor_line=False)
+            yield Static("Ctrl+S saves   Escape leaves it", markup=False, classes="keys")
+
+    def action_save(self) -> None:
+        """Close with the text; an empty one changes nothing."""
+        self.dismiss(for_terminal(self.query_one(TextArea).text).strip())
+
+
+class ChoiceDialog(Dialog[int | None]):
+    """Chooses one of several lines; the answer is its index."""
+
+    def __init__(self, heading: str, lines: Sequence[str]) -> None:
+        super().__init__(None)
+        self._heading, self._lines = heading, lines
+
+    def compose(self) -> ComposeResult:
+        """The lines."""
+        with Vertical(classes="panel"):
+            yield Static(self._heading, markup=False, classes="heading")
+            yield OptionList(*(Option(for_terminal_line(line)) for line in self._lines), compact=True, markup=False)
+            yield Static("Enter opens   Escape leaves", markup=False, classes="keys")
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_index)
+
+
+class HelpDialog(Dialog[None]):
+    """Commands and keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter", "cancel", "Close")]
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def compose(self) -> ComposeResult:
+        """Two tables, scrolled together."""
+        with Vertical(classes="panel"):
+            with VerticalScroll(classes="body help"):
+                yield Static("Commands", markup=False, classes="heading")
+                yield Static(self._table([(command.usage, command.summary) for command in COMMANDS]), markup=False)
+                yield Static("Keys", markup=False, classes="heading second")
+                yield Static(self._table(KEYS), markup=False)
+            yield Static("Escape closes", markup=False, classes="keys")
+
+    def _table(self, rows: Sequence[tuple[str, str]]) -> Table:
+        colours = self.app.theme_variables
+        table = Table.grid(padding=(0, 3, 0, 0))
+        table.add_column(style=colours["user"], max_width=32)
+        table.add_column(style=colours["muted"])
+        for left, right in rows:
+            table.add_row(Text(left), Text(right))
+        return table

@@ -1,0 +1,146 @@
+"""A stored message as Rich renderables: its text, tool calls, sources, and the quiet line below. Pure functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from fireside.conversations.types import StoredMessage
+from fireside.text import for_terminal, for_terminal_line
+from tui.chat.markdown import Colours, FinishedMarkdown
+
+RESULT_LINES = 3
+RESULT_WIDTH = 200
+QUOTE_LENGTH = 160
+_ENDINGS = {
+    "length": "cut at the length limit",
+    "loop": "stopped: the same call again",
+    "budget": "stopped: too many calls",
+}
+_MARKS = {"asked": "○", "done": "●", "denied": "⊘", "failed": "✕"}
+
+
+def user_message(message: StoredMessage, place: tuple[int, int], colours: Colours) -> RenderableType:
+    """What the person wrote, as it stands, and which of its siblings it is (`place`: index from 0, count)."""
+    text = Text(for_terminal(message.text))
+    line = _siblings(place, colours)
+    return Group(text, line) if line else text
+
+
+def assistant_message(message: StoredMessage, place: tuple[int, int], colours: Colours) -> RenderableType:
+    """A finished reply: tool calls, the text as Markdown, sources, and the line below."""
+    details = message.details
+    parts: list[RenderableType] = []
+    calls = [call for call in details.get("tools") or () if isinstance(call, dict)]
+    for call in calls:
+        parts.append(
+            tool_call(
+                str(call.get("name", "")),
+                call.get("arguments") or {},
+                str(call.get("status", "done")),
+                str(call.get("result", "")),
+                colours,
+            )
+        )
+    if calls and message.text:
+        parts.append(Text())
+    if details.get("refused"):
+        parts.append(Text(for_terminal(message.text), style=f"italic {colours['caution']}"))
+    elif message.text:
+        parts.append(FinishedMarkdown(for_terminal(message.text)))
+    citations = [citation for citation in details.get("citations") or () if isinstance(citation, dict)]
+    if citations:
+        parts += [Text(), sources(citations, colours)]
+    below = _below(message, place, colours)
+    if below:
+        parts.append(below)
+    return Group(*parts)
+
+
+def tool_call(name: str, arguments: dict[str, Any], status: str, result: str, colours: Colours) -> Text:
+    """One call on one line, and its result folded to a few lines; `status` is asked, done, denied or failed."""
+    colour = {"denied": colours["caution"], "failed": colours["error"]}.get(status, colours["tool"])
+    line = Text()
+    line.append(f"{_MARKS.get(status, '●')} ", style=colour)
+    line.append(for_terminal_line(name), style=f"bold {colour}")
+    line.append(f"({written_arguments(arguments)})", style=colours["muted"])
+    if status in ("denied", "failed"):
+        line.append(f" {status}", style=colour)
+    lines = [shown for shown in for_terminal(result).splitlines() if shown.strip()]
+    for shown in lines[:RESULT_LINES]:
+        line.append(f"\n  {for_terminal_line(shown, RESULT_WIDTH)}", style=colours["muted"])
+    if len(lines) > RESULT_LINES:
+        line.append(f"\n  … {len(lines) - RESULT_LINES} more lines", style=colours["muted"])
+    return line
+
+
+def written_arguments(arguments: dict[str, Any], limit: int = 300) -> str:
+    """Arguments as `name=value`, on one line, made safe."""
+    written = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
+    return for_terminal_line(written, limit)
+
+
+def sources(citations: list[dict[str, Any]], colours: Colours) -> Text:
+    """The numbered sources: file, page or heading, the quote, and a mark where the support was not found."""
+    text = Text()
+    text.append("Sources", style=f"bold {colours['source']}")
+    for citation in citations:
+        text.append("\n")
+        text.append(f"[{citation.get('marker', '?')}] ", style=f"bold {colours['source']}")
+        text.append(for_terminal_line(PurePath(str(citation.get("document", ""))).name), style=colours["foreground"])
+        where = _where(citation)
+        if where:
+            text.append(f"  {where}", style=colours["muted"])
+        if not citation.get("verified"):
+            text.append("  unverified", style=f"italic {colours['caution']}")
+        quote = for_terminal_line(str(citation.get("quote", "")), QUOTE_LENGTH)
+        if quote:
+            text.append(f"\n    “{quote}”", style=colours["muted"])
+    return text
+
+
+def _where(citation: dict[str, Any]) -> str:
+    """The page, or the headings from the outermost to the nearest."""
+    if citation.get("page"):
+        return f"page {citation['page']}"
+    return for_terminal_line(" › ".join(str(heading) for heading in citation.get("heading") or ()), 80)
+
+
+def _below(message: StoredMessage, place: tuple[int, int], colours: Colours) -> Text:
+    """Siblings, speed and how the reply ended; empty for an ordinary reply without siblings."""
+    details = message.details
+    parts: list[Text] = []
+    siblings = _siblings(place, colours)
+    if siblings:
+        parts.append(siblings)
+    if message.status == "failed":
+        parts.append(_failure(details, colours))
+    elif message.status in ("stopped", "interrupted"):
+        parts.append(Text(message.status, style=colours["caution"]))
+    ending = _ENDINGS.get(str(details.get("finish")))
+    if ending:
+        parts.append(Text(ending, style=colours["caution"]))
+    if details.get("dropped"):
+        parts.append(
+            Text(f"without the first {details['dropped']} messages: the context is full", style=colours["muted"])
+        )
+    return Text("  ").join(parts)
+
+
+def _failure(details: dict[str, Any], colours: Colours) -> Text:
+    """What went wrong and what to do, as the record keeps it."""
+    message = str(details.get("error") or "the reply failed")
+    text = Text("✕ " + for_terminal_line(message, 500), style=colours["error"])
+    if details.get("hint"):
+        text.append(f"\n  {for_terminal_line(str(details['hint']), 500)}", style=colours["muted"])
+    return text
+
+
+def _siblings(place: tuple[int, int], colours: Colours) -> Text:
+    """`‹ 2/3 ›`, or nothing for an only child."""
+    index, count = place
+    return Text(f"‹ {index + 1}/{count} ›", style=colours["muted"]) if count > 1 else Text()

@@ -1,0 +1,117 @@
+"""The reply being written: a live Markdown widget that is only ever appended to, and the tool calls above it."""
+
+from __future__ import annotations
+
+from pygments.token import Token  # type: ignore[import-untyped]  # pygments ships no types
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.highlight import HighlightTheme, highlight
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownBlock, MarkdownFence, MarkdownStream
+
+from agents.events import Event, TextDelta, ToolCallAsked, ToolResult
+from fireside.models.types import ToolCall
+from fireside.text import TerminalStream
+from tui.chat import rendering
+from tui.chat.markdown import parser
+
+
+class _CodeColours(HighlightTheme):
+    """The colours that `markdown.rich_theme` gives to code of finished messages."""
+
+    STYLES = {  # noqa: RUF012  # Textual declares it so
+        Token.Comment: "$muted italic",
+        Token.Keyword: "$user",
+        Token.Literal.Number: "$caution",
+        Token.Literal.String: "$source",
+        Token.Literal.String.Double: "$source",
+        Token.Literal.String.Doc: "$source",
+        Token.Name.Builtin: "$tool",
+        Token.Name.Class: "$tool",
+        Token.Name.Function: "$tool",
+    }
+
+
+class _Fence(MarkdownFence):
+    """A code block in our colours."""
+
+    @classmethod
+    def highlight(cls, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:
+        """`code` in colours; `ansi` and `dark` mean nothing to a theme of ours."""
+        return highlight(code, language=language or None, theme=_CodeColours)
+
+
+class LiveMarkdown(Markdown):
+    """Markdown that grows; links are not opened."""
+
+    BLOCKS: dict[str, type[MarkdownBlock]] = {  # noqa: RUF012  # Textual declares it so
+        **Markdown.BLOCKS,
+        "fence": _Fence,
+        "code_block": _Fence,
+    }
+
+    def __init__(self) -> None:
+        super().__init__(open_links=False, parser_factory=parser)
+
+
+class LiveReply(Vertical):
+    """Shows the events of one turn as they come. Replaced by a `MessageView` at the turn's end."""
+
+    def __init__(self) -> None:
+        super().__init__(classes="message assistant live")
+        self._safe = TerminalStream()
+        self._calls: list[tuple[ToolCall, str, str]] = []
+        self._stream: MarkdownStream | None = None
+
+    def compose(self) -> ComposeResult:
+        """Calls, text, and a word while there is neither."""
+        yield Static(markup=False, classes="calls")
+        yield LiveMarkdown()
+        yield Static("…", markup=False, classes="waiting")
+
+    async def take(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case TextDelta(text):
+                await self._append(self._safe.push(text))
+            case ToolCallAsked(call):
+                self._calls.append((call, "asked", ""))
+                self._show_calls()
+            case ToolResult(call, status, text):
+                self._finish_call(call, status, text)
+                self._show_calls()
+            case _:
+                # The rest is shown elsewhere: by the status line, a dialog, or the finished message.
+                pass
+
+    async def end(self) -> None:
+        """Show the rest; nothing more comes."""
+        await self._append(self._safe.close())
+        if self._stream is not None:
+            await self._stream.stop()
+
+    async def _append(self, text: str) -> None:
+        if not text:
+            return
+        if self._stream is None:
+            self._stream = Markdown.get_stream(self.query_one(LiveMarkdown))
+            self.query_one(".waiting").display = False
+        await self._stream.write(text)
+
+    def _finish_call(self, call: ToolCall, status: str, text: str) -> None:
+        """Put the result where the call was asked; the loop tells of every call before its result."""
+        for place, (asked, state, _) in enumerate(self._calls):
+            if asked == call and state == "asked":
+                self._calls[place] = (call, status, text)
+                return
+        self._calls.append((call, status, text))
+
+    def _show_calls(self) -> None:
+        colours = self.app.theme_variables
+        lines = [
+            rendering.tool_call(call.name, call.arguments, status, text, colours) for call, status, text in self._calls
+        ]
+        self.query_one(".calls", Static).update(Text("\n").join(lines))
+        self.query_one(".calls").display = True

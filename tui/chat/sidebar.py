@@ -1,0 +1,95 @@
+"""The list of conversations: open, new, rename, delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from fireside.conversations.types import Conversation
+from fireside.text import for_terminal_line
+
+
+class ConversationList(OptionList):
+    """The conversations, the one written to last first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "ask('new')", "New"),
+        Binding("r,f2", "ask('rename')", "Rename"),
+        Binding("d,delete", "ask('delete')", "Delete"),
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+        Binding("escape", "ask('leave')", "Back to the prompt"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="conversations", compact=True, markup=False)
+
+    def action_ask(self, act: str) -> None:
+        """Tell the screen which key was pressed, and on which conversation."""
+        option = self.highlighted_option
+        chosen = int(option.id) if option is not None and option.id is not None else None
+        self.post_message(Sidebar.Act(act, chosen))
+
+
+class Sidebar(Vertical):
+    """The list with its heading and its keys."""
+
+    class Act(Message):
+        """open, new, rename, delete or leave; on which conversation, where one is highlighted."""
+
+        def __init__(self, act: str, conversation: int | None) -> None:
+            super().__init__()
+            self.act = act
+            self.conversation = conversation
+
+    def __init__(self) -> None:
+        super().__init__(id="sidebar")
+
+    def compose(self) -> ComposeResult:
+        """Heading, list, keys."""
+        yield Static("Conversations", markup=False, classes="heading")
+        yield ConversationList()
+        yield Static("n new  r rename  d delete", markup=False, classes="keys")
+
+    def show(self, conversations: Sequence[Conversation], opened: int | None) -> None:
+        """List these; the open one is highlighted."""
+        conversation_list = self.query_one(ConversationList)
+        now = time.time()
+        muted = self.app.theme_variables["muted"]
+        options = []
+        for conversation in conversations:
+            title = Text(for_terminal_line(conversation.title, 60) or "untitled", no_wrap=True, overflow="ellipsis")
+            mark = Text("● " if conversation.id == opened else "  ", style=self.app.theme_variables["user"])
+            age = Text(f"  {since(now - conversation.updated)}", style=muted)
+            width = max(8, self.size.width - 2 - age.cell_len - mark.cell_len - 1) if self.size.width else 18
+            title.truncate(width, overflow="ellipsis", pad=True)
+            options.append(Option(Text.assemble(mark, title, age, no_wrap=True), id=str(conversation.id)))
+        conversation_list.set_options(options)
+        places = [conversation.id for conversation in conversations]
+        conversation_list.highlighted = places.index(opened) if opened in places else (0 if places else None)
+
+    @on(OptionList.OptionSelected)
+    def _open(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if event.option_id is not None:
+            self.post_message(self.Act("open", int(event.option_id)))
+
+
+def since(seconds: float) -> str:
+    """How long ago, in three or four characters: now, 5m, 3h, 2d, 7w."""
+    if seconds < 60:
+        return "now"
+    for unit, length, limit in (("m", 60, 3600), ("h", 3600, 86_400), ("d", 86_400, 14 * 86_400)):
+        if seconds < limit:
+            return f"{int(seconds // length)}{unit}"
+    return f"{int(seconds // (7 * 86_400))}w"

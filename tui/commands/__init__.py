@@ -1,0 +1,1 @@
+"""The `fireside` subcommands, one module each; imported only when called."""
