@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fireside.errors import StorageError
+from fireside.paths import ensure_folder
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -31,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ensure_folder(path.parent)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(descriptor)
         temporary = Path(name)

@@ -12,10 +12,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def home() -> Path:
-    """The folder that holds everything Fireside keeps. It is not created here."""
+    """The folder that holds everything Fireside keeps. It is not created here.
+
+    Raises StorageError where FIRESIDE_HOME begins with `~` and there is no such home folder.
+    """
     configured = os.environ.get("FIRESIDE_HOME")
     if configured:
-        return Path(configured).expanduser().absolute()
+        try:
+            return Path(configured).expanduser().absolute()
+        except RuntimeError as error:
+            raise StorageError(f"FIRESIDE_HOME is {configured}: {error}", "set it to an existing folder") from error
     import platformdirs
 
     return Path(platformdirs.user_data_dir("fireside", appauthor=False))
@@ -72,12 +78,15 @@ def checked_name(name: str, kind: str) -> str:
 
 
 def ensure_folder(folder: Path) -> Path:
-    """Create `folder` (private to the person) with its parents, and return it.
+    """Create `folder` with its parents, all that are new private to the person, and return it.
 
     Raises StorageError where the disk or the permissions do not allow it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # `mkdir(parents=True)` gives its mode to the last folder alone.
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"cannot create the folder {folder}: {error.strerror}",

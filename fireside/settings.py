@@ -7,15 +7,20 @@ The environment names a field by its path: `FIRESIDE_MODEL__CONTEXT_LENGTH=4096`
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from fireside import paths
 from fireside.errors import SettingsError
+
+_PREFIX = "FIRESIDE_"
+_NOT_SETTINGS = {"FIRESIDE_HOME"}
 
 
 class Group(BaseModel):
@@ -80,7 +85,7 @@ class Settings(BaseSettings):
     """Everything a person can set."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="FIRESIDE_", env_nested_delimiter="__", use_attribute_docstrings=True
+        frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__", use_attribute_docstrings=True
     )
 
     model: ModelSettings = ModelSettings()
@@ -115,7 +120,7 @@ def load(file: Path | None = None) -> Settings:
     path = file or paths.settings_file()
     values: dict[str, Any] = {}
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         if file is not None:
             raise SettingsError(f"there is no settings file {path}", "check the path") from None
@@ -123,36 +128,45 @@ def load(file: Path | None = None) -> Settings:
         raise SettingsError(f"{path} is not valid TOML: {error}", "fix that line, or move the file away") from error
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}", "check the file's permissions") from error
+    _check_variables()
     try:
         return Settings(**values)
+    except UnreadableVariable as error:
+        raise SettingsError(
+            f"the environment: {error}", f'lists and tables are written as JSON, as in {_PREFIX}TOOLS__ALLOWED=["now"]'
+        ) from error
     except ValidationError as error:
-        raise _explained(error, path, values) from error
+        raise _explained(error, path) from error
 
 
-def _explained(error: ValidationError, path: Path, values: dict[str, Any]) -> SettingsError:
+def _check_variables() -> None:
+    """Refuse environment variables that begin like ours and name no setting; pydantic would pass over them."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(_PREFIX) and variable.upper().split("__")[0] not in known:
+            raise _unknown("the environment", variable, sorted(known))
+
+
+def _explained(error: ValidationError, path: Path) -> SettingsError:
     """The first problem pydantic found, in the person's terms."""
     problem = error.errors()[0]
     keys = [str(part) for part in problem["loc"]]
     key = ".".join(keys)
-    source = f"the environment (FIRESIDE_{'__'.join(keys).upper()}) or {path}" if not _has(values, keys) else str(path)
+    variables = [f"{_PREFIX}{'__'.join(keys[:length]).upper()}" for length in range(len(keys), 0, -1)]
+    set_ones = [variable for variable in variables if variable in {each.upper() for each in os.environ}]
+    source = f"the environment ({set_ones[0]})" if set_ones else str(path)
     if problem["type"] != "extra_forbidden":
         return SettingsError(
             f"{source}: {key}: {problem['msg']}", "correct the value or remove the key to use the default"
         )
-    known = _field_names(keys[:-1])
-    close = difflib.get_close_matches(keys[-1], known, n=1)
-    hint = f"did you mean {'.'.join([*keys[:-1], close[0]])}?" if close else f"known keys: {', '.join(sorted(known))}"
+    return _unknown(source, key, [".".join([*keys[:-1], name]) for name in _field_names(keys[:-1])])
+
+
+def _unknown(source: str, key: str, known: list[str]) -> SettingsError:
+    """The error for a key that does not exist, with the nearest one that does."""
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(sorted(known))}"
     return SettingsError(f"{source}: unknown key {key}", hint)
-
-
-def _has(values: dict[str, Any], keys: list[str]) -> bool:
-    """Whether the nested dictionary holds a value under the path `keys`."""
-    found: Any = values
-    for key in keys:
-        if not isinstance(found, dict) or key not in found:
-            return False
-        found = found[key]
-    return True
 
 
 def _field_names(keys: list[str]) -> list[str]:

@@ -19,7 +19,8 @@ _ESCAPE_SEQUENCES = re.compile(
     "|\x1b[ -/]*[0-~]"
 )
 _UNFINISHED = re.compile(
-    "(?:(?:\x1b\\[|\x9b)[0-?]*[ -/]*|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*\x1b?|\x1b[ -/]*|\r)\\Z"
+    "(?:(?:\x1b\\[|\x9b)[0-?]*[ -/]*"
+    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n\r\u2028\u2029]*\x1b?|\x1b[ -/]*|\r)\\Z"
 )
 _LONGEST_SEQUENCE = 4096
 # What is left of C0 (but tab and newline), DEL and C1; bidirectional controls (UAX #9, "Trojan Source");
@@ -75,11 +76,11 @@ class TerminalStream:
 def for_prompt(text: str, special_tokens: Iterable[str]) -> str:
     """`text` in which none of the model's special tokens can be recognised.
 
-    A word joiner (U+2060) goes behind the first character of each occurrence: it reads the same to a person, and the
-    tokenizer sees plain characters. Without this, a document could end the person's turn and speak as the system.
+    A word joiner (U+2060) goes behind the first character of each occurrence, of overlapping ones too: it reads the
+    same to a person, and the tokenizer sees plain characters. Without this, a document could end the person's turn and
+    speak as the system.
     """
-    tokens = [token for token in special_tokens if token]
+    tokens = [re.escape(token) for token in special_tokens if token]
     if not tokens:
         return text
-    pattern = re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)))
-    return pattern.sub(lambda match: match.group()[0] + "\u2060" + match.group()[1:], text)
+    return re.sub(f"(?=(?:{'|'.join(tokens)}))(.)", "\\1\u2060", text, flags=re.DOTALL)

@@ -39,12 +39,17 @@ def models() -> list[ModelFile]:
 
 def find(name: str) -> ModelFile:
     """The model called `name`, or the GGUF file at the path `name`. Raises ModelError with the nearest match."""
-    known = {model.name: model for model in models()}
+    # A file in the models folder with the bundled model's name does not take its place.
+    known = {model.name: model for model in reversed(models())}
     if name in known:
         return known[name]
-    path = Path(name).expanduser()
-    if path.is_file():
-        return ModelFile(path.stem, path.absolute(), "file", path.stat().st_size)
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return ModelFile(path.stem, path.absolute(), "file", path.stat().st_size)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"cannot look at the model file {name}: {reason}", "check the path") from error
     if path.suffix == ".gguf" or len(path.parts) > 1:
         raise ModelError(f"there is no model file {name}", "check the path; `fireside models list` shows what there is")
     close = difflib.get_close_matches(name, known, n=1)

@@ -27,7 +27,8 @@ _SECONDS_TO_END = 2.0
 class GgufModel:
     """A model file run by llama.cpp in a process of its own. The process starts at the first use, or with `start`.
 
-    If the process dies, the request under way raises WorkerDied, and the next one starts a new process.
+    If the process dies, the request under way raises WorkerDied, and the next one starts a new process. The time a
+    start took is told once, in the timings of the first reply after it.
     """
 
     def __init__(self, name: str, loading: Loading) -> None:
@@ -59,9 +60,8 @@ class GgufModel:
     async def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """See `ChatModel.generate`."""
         async with self._turn:
-            load_s = 0.0 if self._info else -1.0
             await self._started()
-            load_s = self._load_s if load_s < 0 else 0.0
+            load_s, self._load_s = self._load_s, 0.0
             number = next(self._numbers)
             await self._send({"op": "generate", "id": number, "request": wire.pack_request(request)})
             finished = False
@@ -93,20 +93,22 @@ class GgufModel:
         process, self._process, self._info = self._process, None, None
         if process is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
-            with contextlib.suppress(OSError):
-                await process.stdin.wait_closed()
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             await asyncio.wait_for(process.wait(), _SECONDS_TO_END)
         except TimeoutError:
             process.kill()
             await process.wait()
+        with contextlib.suppress(OSError):
+            await process.stdin.wait_closed()
         if self._listener is not None:
             await self._listener
 
     async def _started(self) -> ModelInfo:
         """Start the process and load the model, unless that is done. The caller holds the turn."""
+        if self._process is not None and self._process.returncode is not None:
+            await self.close()
         if self._info is not None:
             return self._info
         began = time.monotonic()
@@ -139,22 +141,22 @@ class GgufModel:
         return self._info
 
     async def _send(self, document: dict[str, Any]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+        process = self._running()
+        assert process.stdin is not None
         try:
-            self._process.stdin.write(wire.encode(document))
-            await self._process.stdin.drain()
+            process.stdin.write(wire.encode(document))
+            await process.stdin.drain()
         except OSError as error:
-            raise await self._died() from error
+            raise await self._died(process) from error
 
     async def _answer(self, number: int) -> dict[str, Any]:
         """The worker's next answer to request `number`; answers to abandoned requests are skipped."""
+        process = self._running()
+        assert process.stdout is not None
         while True:
-            assert self._process is not None
-            assert self._process.stdout is not None
-            line = await self._process.stdout.readline()
+            line = await process.stdout.readline()
             if not line:
-                raise await self._died()
+                raise await self._died(process)
             answer = wire.decode(line)
             if answer["id"] != number:
                 continue
@@ -163,10 +165,16 @@ class GgufModel:
                 raise getattr(errors, problem["kind"], errors.ModelError)(problem["message"], problem["hint"])
             return answer
 
-    async def _died(self) -> errors.WorkerDied:
+    def _running(self) -> asyncio.subprocess.Process:
+        """The process, which `close` may have ended while a request was under way."""
+        if self._process is None:
+            raise errors.WorkerDied("the model was closed while it worked", "send again to start it anew")
+        return self._process
+
+    async def _died(self, process: asyncio.subprocess.Process) -> errors.WorkerDied:
         """Tell how the process ended, and forget it."""
-        assert self._process is not None
-        status = await self._process.wait()
+        self._running()
+        status = await process.wait()
         await self.close()
         if status == -signal.SIGKILL:
             cause = "it was killed, most likely because memory ran out"

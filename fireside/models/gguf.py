@@ -50,8 +50,8 @@ class Engine:
         self._log = _collect_log(llama_cpp)
         llama_cpp.llama_backend_init()
         self.header = header
-        self._adapters: dict[Path, Any] = {}
-        self._applied: tuple[tuple[Path, float], ...] = ()
+        self._adapters: dict[tuple[Path, int], Any] = {}
+        self._applied: tuple[tuple[Path, int, float], ...] = ()
         self._cached: list[int] = []
         model_parameters = llama_cpp.llama_model_default_params()
         model_parameters.n_gpu_layers = loading.gpu_layers
@@ -76,6 +76,7 @@ class Engine:
             )
         self.context_length: int = llama_cpp.llama_n_ctx(self._context)
         self.parameters: int = llama_cpp.llama_model_n_params(self._model)
+        self._special_tokens = self._recognised()
 
     @property
     def architecture(self) -> str:
@@ -88,17 +89,29 @@ class Engine:
         return self.header.text("tokenizer.chat_template") or None
 
     def special_tokens(self) -> list[str]:
-        """The texts of all control and user-defined tokens: what must not be recognised in untrusted text."""
-        tokens = self.header.metadata.get("tokenizer.ggml.tokens", ())
-        kinds = self.header.metadata.get("tokenizer.ggml.token_type", ())
-        # 3 control, 4 user-defined: gguf.TokenType.
-        return [token for token, kind in zip(tokens, kinds, strict=False) if kind in (3, 4) and len(token) > 1]
+        """The texts of all tokens that `tokenize` recognises as special: what must not be found in untrusted text."""
+        return self._special_tokens
 
     def token_text(self, key: str) -> str:
         """The text of the token whose id the metadata holds under `key` ("tokenizer.ggml.bos_token_id"), else ""."""
         number = self.header.metadata.get(key)
-        tokens = self.header.metadata.get("tokenizer.ggml.tokens", ())
-        return str(tokens[number]) if isinstance(number, int) and 0 <= number < len(tokens) else ""
+        size = self._lib.llama_vocab_n_tokens(self._vocabulary)
+        return self._written(number) if isinstance(number, int) and 0 <= number < size else ""
+
+    def _recognised(self) -> list[str]:
+        """llama.cpp's own notion of special tokens, which goes beyond the file's: known end markers always count."""
+        lib = self._lib
+        special = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        tokens = [
+            token
+            for token in range(lib.llama_vocab_n_tokens(self._vocabulary))
+            if lib.llama_vocab_get_attr(self._vocabulary, token) & special
+        ]
+        return [text for text in map(self._written, tokens) if len(text) > 1]
+
+    def _written(self, token: int) -> str:
+        """A token as the vocabulary writes it."""
+        return str(self._lib.llama_vocab_get_text(self._vocabulary, token).decode("utf-8", "replace"))
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
         """Token ids of `text`. add_special: put the beginning-of-sequence token first where the model wants one.
@@ -124,21 +137,22 @@ class Engine:
     def apply_adapters(self, adapters: Sequence[tuple[Path, float]]) -> None:
         """Make `adapters` (file, scale) the active ones; the model stays loaded. Raises AdapterError.
 
-        Adapter files stay loaded for the next use. The KV cache is emptied if, and only if, the set or a scale changed.
+        Adapter files stay loaded for the next use; one that was written anew is loaded anew.
+        The KV cache is emptied if, and only if, the set or a scale changed.
         """
-        wanted = tuple((path, float(scale)) for path, scale in adapters if scale != 0)
+        wanted = tuple((path, _modified(path), float(scale)) for path, scale in adapters if scale != 0)
         if wanted == self._applied:
             return
-        handles = [self._adapter(path) for path, _ in wanted]
+        handles = [self._adapter(path, modified) for path, modified, _ in wanted]
         array = (self._lib.llama_adapter_lora_p_ctypes * max(len(handles), 1))(*handles)
-        scales = (ctypes.c_float * max(len(handles), 1))(*(scale for _, scale in wanted))
+        scales = (ctypes.c_float * max(len(handles), 1))(*(scale for _, _, scale in wanted))
         if self._lib.llama_set_adapters_lora(self._context, array, len(handles), scales) != 0:
             raise AdapterError("llama.cpp refused the adapter", "check that it was made for this model")
         self._applied = wanted
         self._forget()
 
-    def _adapter(self, path: Path) -> Any:
-        if path not in self._adapters:
+    def _adapter(self, path: Path, modified: int) -> Any:
+        if (path, modified) not in self._adapters:
             adapter_header = read_header(path)
             if adapter_header.text("general.architecture") != self.architecture:
                 raise AdapterError(
@@ -152,8 +166,8 @@ class Engine:
                     f"{path.name} does not fit this model: {self._last_log()}",
                     "choose the model it was trained on, or another adapter",
                 )
-            self._adapters[path] = handle
-        return self._adapters[path]
+            self._adapters[path, modified] = handle
+        return self._adapters[path, modified]
 
     def generate(
         self,
@@ -338,6 +352,14 @@ def _collect_log(llama_cpp: Any) -> list[str]:
         _log_callback = collect
         llama_cpp.llama_log_set(_log_callback, ctypes.c_void_p(0))
     return _log_lines
+
+
+def _modified(path: Path) -> int:
+    """When the file was last written; 0 where it cannot be told (reading it will say why)."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _available_cores() -> int:

@@ -16,6 +16,11 @@ from typing import Any
 
 from fireside.errors import ToolError
 
+_KEYWORDS: Mapping[str, frozenset[str]] = {
+    "object": frozenset({"properties", "required", "additionalProperties"}),
+    "array": frozenset({"items", "minItems", "maxItems"}),
+    "string": frozenset({"minLength", "maxLength"}),
+}
 _NOTES = {"title", "description", "default", "examples", "format", "$schema", "strict"}
 _LONGEST_STRING = 400
 _MOST_ITEMS = 16
@@ -68,16 +73,16 @@ class _Compiler:
             )
         kind = schema.get("type")
         if isinstance(kind, list):
-            options = [self.value({**schema, "type": each}, f"{name}-{each}") for each in kind]
+            # A keyword bears on values of its own type alone.
+            options = [self.value({**_without_others(schema, each), "type": each}, f"{name}-{each}") for each in kind]
             return self._choice(options, "type")
         if kind == "object":
             return self._object(schema, name)
         if kind == "array":
             return self._array(schema, name)
         if kind == "string":
-            _refuse_others(schema, {"type", "minLength", "maxLength"})
-            least = int(schema.get("minLength", 0))
-            most = min(int(schema.get("maxLength", _LONGEST_STRING)), max(_LONGEST_STRING, least))
+            _refuse_others(schema, {"type", *_KEYWORDS["string"]})
+            least, most = _bounds(schema, "minLength", "maxLength", _LONGEST_STRING)
             return f'"\\"" char{{{least},{most}}} "\\""'
         if kind in ("integer", "number", "boolean", "null"):
             _refuse_others(schema, {"type"})
@@ -91,7 +96,7 @@ class _Compiler:
 
     def _object(self, schema: Mapping[str, Any], name: str) -> str:
         """Properties in order; those not required may be left out. One rule a property keeps commas right."""
-        _refuse_others(schema, {"type", "properties", "required", "additionalProperties"})
+        _refuse_others(schema, {"type", *_KEYWORDS["object"]})
         if schema.get("additionalProperties"):
             raise ToolError("the schema's additionalProperties is not supported", "name every property")
         properties: Mapping[str, Any] = schema.get("properties", {})
@@ -115,16 +120,28 @@ class _Compiler:
         return '"{" (' + " | ".join(beginnings) + ') "}"'
 
     def _array(self, schema: Mapping[str, Any], name: str) -> str:
-        _refuse_others(schema, {"type", "items", "minItems", "maxItems"})
-        least = int(schema.get("minItems", 0))
-        most = min(int(schema.get("maxItems", _MOST_ITEMS)), max(_MOST_ITEMS, least))
-        if most < least:
-            raise ToolError("the schema's maxItems is below its minItems, so no value can match it")
+        _refuse_others(schema, {"type", *_KEYWORDS["array"]})
+        least, most = _bounds(schema, "minItems", "maxItems", _MOST_ITEMS)
         if most == 0:
             return '"[]"'
         item = self.value(schema.get("items", {"type": "string"}), f"{name}-item")
         items = f'{item} (", " {item}){{{max(least - 1, 0)},{most - 1}}}'
         return f'"[" {items} "]"' if least else f'"[" ({items})? "]"'
+
+
+def _bounds(schema: Mapping[str, Any], lower: str, upper: str, limit: int) -> tuple[int, int]:
+    """The least and the most, the latter at most `limit` where the former allows it."""
+    least = int(schema.get(lower, 0))
+    most = min(int(schema.get(upper, limit)), max(limit, least))
+    if most < least:
+        raise ToolError(f"the schema's {upper} is below its {lower}, so no value can match it")
+    return least, most
+
+
+def _without_others(schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """The schema without the keywords that belong to other types than `kind`."""
+    other = frozenset().union(*(words for each, words in _KEYWORDS.items() if each != kind))
+    return {keyword: value for keyword, value in schema.items() if keyword not in other}
 
 
 def _refuse_others(schema: Mapping[str, Any], known: set[str]) -> None:

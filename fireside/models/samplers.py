@@ -36,7 +36,8 @@ class TokenSampler:
         for sampler in self._steps(sampling, seed):
             llama_cpp.llama_sampler_chain_add(self._chain, sampler)
         if grammar is not None:
-            self._grammar = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
+            rules = grammar.encode("utf-8", "replace")
+            self._grammar = llama_cpp.llama_sampler_init_grammar(vocabulary, rules, b"root")
             if not self._grammar:
                 self.free()
                 raise ModelError(

@@ -72,7 +72,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds and rates of one request. `load_s` is 0 where the model was loaded already."""
+    """Seconds and rates of one request. `load_s` is 0 but for the first reply after loading."""
 
     load_s: float = 0.0
     prefill_s: float = 0.0

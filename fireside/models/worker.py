@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from fireside.errors import FiresideError, ModelError
 from fireside.models import wire
 from fireside.models.bundled import CHAT_MODEL, damaged, located, sha256_of
 from fireside.models.gguf import Engine, Loading
-from fireside.models.templates import render_chat
+from fireside.models.templates import plain_message, render_chat
 from fireside.models.types import Finished, Message, ModelInfo
 from fireside.text import TerminalStream, for_prompt
 
@@ -125,7 +126,9 @@ def _tokens(engine: Engine, prompt: tuple[Message, ...] | str, reply_prefix: str
         raise ModelError(
             "this model has no chat template: it is a base model", "use a model tuned for chat, or `fireside story`"
         )
-    messages = [Message(m.role, for_prompt(m.content, special), m.calls, m.tool) for m in prompt]
+    # Calls are written out first: their arguments may hold what a document or the person said.
+    plain = [plain_message(message) for message in prompt]
+    messages = [replace(message, content=for_prompt(message.content, special)) for message in plain]
     bos = engine.token_text("tokenizer.ggml.bos_token_id")
     with _time_limit(_TEMPLATE_SECONDS):
         rendered = render_chat(

@@ -1,0 +1,114 @@
+"""The base model: one GGUF file, known by its sha256, read as llama.cpp reads it and as transformers trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fireside.errors import ModelError, TrainingError
+from fireside.models.bundled import CHAT_MODEL, checked, sha256_of
+from fireside.models.catalog import BUNDLED_NAME, find
+from fireside.models.gguf import Engine
+from fireside.models.gguf_header import read_header
+
+# The export knows llama's tensor layout, which Mistral, TinyLlama and SmolLM2 share; others are not proved here.
+_ARCHITECTURES = ("llama",)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model file to train over. heads and kv_heads are attention heads of queries and of keys; layers are blocks."""
+
+    name: str
+    path: Path
+    sha256: str
+    architecture: str
+    layers: int
+    heads: int
+    kv_heads: int
+
+
+def find_base(name: str) -> Base:
+    """The base model called `name`: a model of `fireside models list`, or the path of a GGUF file.
+
+    Raises ModelError (not there, not a GGUF file) and TrainingError (an adapter, or an architecture not known here).
+    """
+    path = checked(CHAT_MODEL) if name == BUNDLED_NAME else find(name).path
+    header = read_header(path)
+    if header.text("general.type") == "adapter":
+        raise TrainingError(f"{path.name} is an adapter, not a model", "name the model it was made for as base")
+    architecture = header.text("general.architecture")
+    if architecture not in _ARCHITECTURES:
+        raise TrainingError(
+            f"{path.name} is of the architecture {architecture!r}, which cannot be trained yet",
+            f"use a model of the architecture {' or '.join(_ARCHITECTURES)}",
+        )
+    if not header.text("tokenizer.chat_template"):
+        raise TrainingError(f"{path.name} has no chat template, so chats cannot be trained", "use a chat model")
+    heads = _count(header.metadata.get(f"{architecture}.attention.head_count"), path)
+    return Base(
+        name=name if name == BUNDLED_NAME else path.stem,
+        path=path,
+        sha256=CHAT_MODEL.sha256 if name == BUNDLED_NAME else sha256_of(path),
+        architecture=architecture,
+        layers=_count(header.metadata.get(f"{architecture}.block_count"), path),
+        heads=heads,
+        kv_heads=_count(header.metadata.get(f"{architecture}.attention.head_count_kv", heads), path),
+    )
+
+
+def _count(value: Any, path: Path) -> int:
+    """A count from the model's metadata."""
+    if not isinstance(value, int) or value < 1:
+        raise TrainingError(f"{path.name} does not tell its layers and heads as one number", "use another base model")
+    return value
+
+
+class GgufVocabulary:
+    """The base model's tokens as the chat sees them: llama.cpp's tokenizer, and the template in the model file.
+
+    transformers' reading of a GGUF tokenizer differs from llama.cpp's for some characters (digits of other scripts), so
+    training text is tokenised by the engine that will run the adapter.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine`: with the base model loaded; it must stay open."""
+        self._engine = engine
+        self.chat_template = engine.chat_template or ""
+        self.bos_token = engine.token_text("tokenizer.ggml.bos_token_id")
+        self.eos_token = engine.token_text("tokenizer.ggml.eos_token_id")
+        self.special_tokens = tuple(engine.special_tokens())
+
+    def tokenize(self, text: str, *, begins: bool) -> list[int]:
+        """Token ids. Beginning-of-sequence comes from template or tokenizer, never from both."""
+        written = bool(self.bos_token) and text.startswith(self.bos_token)
+        return self._engine.tokenize(text, add_special=begins and not written)
+
+    def ends_turn(self, token: int) -> bool:
+        """Whether generation stops at this token."""
+        return self._engine.ends_turn(token)
+
+
+def load_for_training(path: Path) -> Any:
+    """The base's weights, dequantised to float32, as a transformers model with frozen parameters, in evaluation mode.
+
+    Raises ModelError where transformers cannot read the file.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    try:
+        # Without `dequantize` the model counts as quantised, and the trainer refuses it.
+        model = AutoModelForCausalLM.from_pretrained(
+            str(path.parent),
+            gguf_file=path.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"transformers cannot read {path.name}: {error}", "use another base model") from error
+    model.requires_grad_(False)
+    model.train(False)
+    return model

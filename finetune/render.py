@@ -1,0 +1,188 @@
+"""Turns a conversation into token ids and labels, with the model's own chat template, so that only replies are trained.
+
+The mask comes from rendering prefixes: the conversation up to a reply, with the opening of the assistant's turn, is the
+prompt the model will really see; what follows it, up to and including the end-of-turn token, is what it learns. That is
+right for any template and needs no marks in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from finetune.data import Conversation
+from fireside.errors import TrainingError
+from fireside.models.templates import render_chat
+from fireside.models.types import Message
+from fireside.text import for_prompt
+
+IGNORED = -100
+"""The label of a token whose loss does not count (torch's cross_entropy default)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids, and of each the label: the id itself where it is trained, else IGNORED. `line` as in Conversation."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    line: int
+
+    def prompt_length(self) -> int:
+        """How many tokens come before the first trained one."""
+        return next(index for index, label in enumerate(self.labels) if label != IGNORED)
+
+
+class Vocabulary(Protocol):
+    """What rendering needs to know of the base model; `finetune.base.Base` is one."""
+
+    @property
+    def chat_template(self) -> str:
+        """jinja source."""
+        ...
+
+    @property
+    def bos_token(self) -> str:
+        """The text of the beginning-of-sequence token, "" for none."""
+        ...
+
+    @property
+    def eos_token(self) -> str:
+        """The text of the end-of-sequence token, "" for none."""
+        ...
+
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """The texts of all tokens that must not be recognised in an example's own text."""
+        ...
+
+    def tokenize(self, text: str, *, begins: bool) -> list[int]:
+        """Token ids, special tokens recognised; `begins`: one beginning-of-sequence token where the model wants it."""
+        ...
+
+    def ends_turn(self, token: int) -> bool:
+        """Whether generation stops at this token."""
+        ...
+
+
+def render_examples(
+    conversations: Sequence[Conversation], vocabulary: Vocabulary, max_length: int
+) -> tuple[tuple[Example, ...], tuple[int, ...]]:
+    """Render every conversation; return the examples, and the lines left out because nothing trained fits `max_length`.
+
+    Raises TrainingError where nothing at all would be trained, or the end of a turn never would be: such a model
+    talks on and on.
+    """
+    examples: list[Example] = []
+    left_out: list[int] = []
+    for conversation in conversations:
+        for example in render(conversation, vocabulary):
+            cut = replace(example, input_ids=example.input_ids[:max_length], labels=example.labels[:max_length])
+            if all(label == IGNORED for label in cut.labels[1:]):
+                left_out.append(conversation.line)
+            else:
+                examples.append(cut)
+    if not examples:
+        raise TrainingError(
+            f"no reply begins within max_length = {max_length} tokens, so nothing would be trained",
+            "raise training.max_length, or shorten the prompts",
+        )
+    if not any(vocabulary.ends_turn(label) for example in examples for label in example.labels if label != IGNORED):
+        raise TrainingError(
+            "the end of the assistant's turn would never be trained, so the model would not learn to stop",
+            "raise training.max_length if replies are cut off; else the model's chat template does not end turns",
+        )
+    return tuple(examples), tuple(left_out)
+
+
+def render(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
+    """The conversation as one example, or as one for each reply where the template rewrites earlier turns."""
+    messages = [
+        replace(message, content=for_prompt(message.content, vocabulary.special_tokens))
+        for message in conversation.messages
+    ]
+
+    def text(upto: int, opening: bool) -> str:
+        return render_chat(
+            vocabulary.chat_template,
+            messages[:upto],
+            bos_token=vocabulary.bos_token,
+            eos_token=vocabulary.eos_token,
+            add_generation_prompt=opening,
+        )
+
+    replies = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    spans = [(text(index, True), text(index + 1, False)) for index in replies]
+    whole = text(len(messages), False)
+    if all(whole.startswith(upto) and upto.startswith(prompt) for prompt, upto in spans):
+        tokens = vocabulary.tokenize(whole, begins=True)
+        # Where a reply's first letters merge with the end of its prompt, the chat sees other tokens than these.
+        if all(_begins_with(tokens, vocabulary.tokenize(prompt, begins=True)) for prompt, _ in spans):
+            return [_labelled(tokens, spans, vocabulary, conversation.line)]
+    return [
+        _one_reply(prompt, _reply_text(prompt, upto, messages[index]), vocabulary, conversation.line)
+        for index, (prompt, upto) in zip(replies, spans, strict=True)
+    ]
+
+
+def _reply_text(prompt: str, upto: str, reply: Message) -> str:
+    """What the model should write after `prompt`: the rest of `upto`, the conversation with the reply.
+
+    A template may write the finished turn unlike the opening of one; then the rest begins with the reply's own text.
+    """
+    if upto.startswith(prompt):
+        return upto[len(prompt) :]
+    position = upto.rfind(reply.content.strip())
+    if position < 0:
+        raise TrainingError(
+            "the model's chat template does not write replies as they are, so they cannot be trained",
+            "use another base model",
+        )
+    return upto[position:]
+
+
+def _one_reply(prompt: str, reply: str, vocabulary: Vocabulary, line: int) -> Example:
+    """An example that trains one reply, behind the prompt's tokens exactly as the chat sees them."""
+    before = vocabulary.tokenize(prompt, begins=True)
+    tokens = vocabulary.tokenize(prompt + reply, begins=True)
+    if not _begins_with(tokens, before):
+        tokens = [*before, *vocabulary.tokenize(reply, begins=False)]
+    end = _turn_end(tokens, len(before), len(tokens), vocabulary)
+    return Example(
+        tuple(tokens), (*[IGNORED] * len(before), *tokens[len(before) : end], *[IGNORED] * (len(tokens) - end)), line
+    )
+
+
+def _labelled(tokens: list[int], spans: Sequence[tuple[str, str]], vocabulary: Vocabulary, line: int) -> Example:
+    """An example that trains, of `tokens`, those from the end of each span's prompt to the end of its turn."""
+    labels = [IGNORED] * len(tokens)
+    for prompt, upto in spans:
+        begin = len(vocabulary.tokenize(prompt, begins=True))
+        written = vocabulary.tokenize(upto, begins=True)
+        # The last token of `written` may have merged with what follows; the end of the turn comes before it.
+        end = _turn_end(tokens, begin, _common_length(tokens, written), vocabulary)
+        labels[begin:end] = tokens[begin:end]
+    return Example(tuple(tokens), tuple(labels), line)
+
+
+def _turn_end(tokens: Sequence[int], begin: int, end: int, vocabulary: Vocabulary) -> int:
+    """The index behind the last end-of-turn token in tokens[begin:end]; `end` where there is none.
+
+    Templates put a newline or the like behind that token; generation stops before it, so it is not trained.
+    """
+    return next((index + 1 for index in range(end - 1, begin - 1, -1) if vocabulary.ends_turn(tokens[index])), end)
+
+
+def _begins_with(tokens: Sequence[int], beginning: Sequence[int]) -> bool:
+    return list(tokens[: len(beginning)]) == list(beginning)
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """The length of the longest common beginning."""
+    length = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length

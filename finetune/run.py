@@ -1,0 +1,182 @@
+"""Training runs: started as processes that outlive whoever started them, followed and cancelled by files."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from finetune.base import find_base
+from finetune.config import RunConfig, write_toml
+from finetune.data import read_split
+from finetune.metrics import Metric, read_metric
+from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, take_lock, write_status
+from fireside import atomic, paths
+from fireside.errors import AdapterError, StorageError, TrainingError
+
+_POLL_S = 0.2
+
+CHILD_ENVIRONMENT = {
+    # Training is offline: no look-up, no telemetry, no download of kernels.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    # Threads that wait sleep instead of spinning: the chat beside a run stays usable, and so does a busy machine.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+def start_run(config: RunConfig) -> Path:
+    """Start a run and return its folder at once.
+
+    What can be checked without the model is checked first. Raises AdapterError (the name is taken), SettingsError,
+    ModelError, TrainingError (data), StorageError.
+    """
+    check_name_free(config.name)
+    find_base(config.base)
+    read_split(config.data, config.held_back)
+    folder = _new_folder(config.name)
+    lock = take_lock(folder)
+    try:
+        write_status(folder, Status(adapter=config.name, state="preparing"))
+        atomic.write_text(folder / CONFIG, write_toml(config))
+        with (folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "finetune.child", "run", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, **CHILD_ENVIRONMENT},
+                start_new_session=True,
+                pass_fds=[lock],
+            )
+    except OSError as error:
+        raise TrainingError(f"cannot start the training process: {error.strerror}", "close other programs") from error
+    finally:
+        os.close(lock)
+    # Nobody here waits for the run, but the system keeps an ended process until somebody has asked for its end.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return folder
+
+
+def follow(folder: Path) -> Iterator[Metric | Status]:
+    """Everything that happened in the run, and then what happens, until its end: each metric, and each change of state.
+
+    The last item is a Status that has ended. A process that died is such an end. Raises TrainingError: not a run.
+    """
+    last: Status | None = None
+    position = 0
+    while True:
+        # The status is read first, so that all metrics written before its end are read after it.
+        status = read_status(folder)
+        metrics, position = read_metrics(folder, position)
+        yield from metrics
+        if status != last:
+            yield status
+            last = status
+        if status.ended:
+            return
+        time.sleep(_POLL_S)
+
+
+def read_metrics(folder: Path, position: int = 0) -> tuple[list[Metric], int]:
+    """The whole lines of the run's metrics behind the byte `position`, and the position behind them."""
+    try:
+        with (folder / METRICS).open("rb") as stream:
+            stream.seek(position)
+            data = stream.read()
+    except FileNotFoundError:
+        return [], position
+    whole = data[: data.rfind(b"\n") + 1]
+    found = [read_metric(line) for line in whole.decode("utf-8", "replace").splitlines()]
+    return [metric for metric in found if metric is not None], position + len(whole)
+
+
+def cancel(folder: Path) -> None:
+    """Ask the run to stop; it ends as "cancelled" within a step. A run that has ended is left alone."""
+    status = read_status(folder)
+    if status.ended:
+        return
+    (folder / CANCEL).touch()
+    if status.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(status.pid, signal.SIGTERM)
+
+
+def verify_adapter(folder: Path) -> dict[str, Any]:
+    """Prove the adapter in `folder` once more, in a process of its own; return the report and update the card.
+
+    Raises AdapterError where it cannot be checked. A check that is interrupted leaves everything as it was.
+    """
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-m", "finetune.child", "verify", str(folder)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=folder,
+            env={**os.environ, **CHILD_ENVIRONMENT},
+        )
+        if finished.returncode == 0:
+            report: dict[str, Any] = json.loads((folder / VERIFY).read_text("utf-8"))
+            return report
+        told = json.loads(finished.stdout.decode("utf-8", "replace").splitlines()[-1])
+        raise AdapterError(str(told["error"]), told["hint"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise AdapterError(
+            f"the check of the adapter {folder.name!r} ended by itself", "close other programs and try again"
+        ) from error
+
+
+def list_runs() -> list[Path]:
+    """The folders of all runs, newest first."""
+    folder = paths.runs_folder()
+    found = [item for item in folder.iterdir() if (item / CONFIG).is_file()] if folder.is_dir() else []
+    return sorted(found, key=lambda run: (run / CONFIG).stat().st_mtime_ns, reverse=True)
+
+
+def find_run(name: str) -> Path:
+    """The run called `name`. Raises TrainingError."""
+    runs = {run.name: run for run in list_runs()}
+    if name in runs:
+        return runs[name]
+    close = difflib.get_close_matches(name, runs, n=1)
+    hint = f"did you mean {close[0]}?" if close else "list the runs: fireside tune list"
+    raise TrainingError(f"there is no training run {name!r}", hint)
+
+
+def check_name_free(name: str) -> None:
+    """Raises AdapterError where an adapter of this name is kept already: a run never replaces one."""
+    if (paths.adapters_folder() / name).exists():
+        raise AdapterError(
+            f"there is already an adapter {name!r}",
+            f"choose another name in the configuration, or remove it: fireside adapters remove {name}",
+        )
+
+
+def _new_folder(name: str) -> Path:
+    """A new folder for a run, named by the adapter and the time. Raises StorageError."""
+    paths.ensure_folder(paths.runs_folder())
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+        folder = paths.runs_folder() / f"{stem}{suffix}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StorageError(f"cannot create {folder}: {error.strerror}", "free some space") from error
+        return folder
+    raise StorageError(f"there are too many runs called {stem}", "wait a second and start it again")

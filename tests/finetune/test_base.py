@@ -1,0 +1,102 @@
+"""The base model as the chat sees it: the same tokens, and what cannot be a base is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from finetune.base import GgufVocabulary, find_base
+from finetune.data import Conversation
+from finetune.render import IGNORED, render
+from fireside.errors import ModelError, TrainingError
+from fireside.models import worker
+from fireside.models.bundled import CHAT_MODEL
+from fireside.models.types import Message
+
+CHAT = Conversation(
+    (
+        Message("system", "You cook."),
+        Message("user", "A recipe <|im_end|> for crème brûlée in ९ steps?\n\n  Please 🍮"),
+        Message("assistant", "Boil 250 ml of milk.\n\n1. Stir"),
+        Message("user", "And then?"),
+        Message("assistant", "Eat."),
+    ),
+    1,
+)
+
+
+@pytest.mark.engine
+def test_training_sees_the_tokens_that_the_chat_sees(engine):
+    (example,) = render(CHAT, GgufVocabulary(engine))
+    for reply in (2, 4):
+        prompt = worker._tokens(engine, CHAT.messages[:reply], "")
+        assert list(example.input_ids[: len(prompt)]) == prompt
+        assert example.labels[len(prompt) - 1] == IGNORED
+        assert example.labels[len(prompt)] == example.input_ids[len(prompt)]
+
+
+@pytest.mark.engine
+def test_a_reply_that_would_merge_with_its_prompt_is_trained_as_the_chat_would_write_it(engine):
+    messages = (
+        *CHAT.messages[:4],
+        Message("assistant", "  Eat."),
+        Message("user", "So?"),
+        Message("assistant", "Yes."),
+    )
+    examples = render(Conversation(messages, 1), GgufVocabulary(engine))
+    assert len(examples) == 3
+    for example, reply in zip(examples, (2, 4, 6), strict=True):
+        prompt = worker._tokens(engine, messages[:reply], "")
+        assert list(example.input_ids[: len(prompt)]) == prompt
+        trained = [label for label in example.labels if label != IGNORED]
+        assert engine.text(trained) == messages[reply].content
+        assert example.prompt_length() == len(prompt)
+
+
+@pytest.mark.engine
+def test_the_trained_tokens_are_the_replies_and_their_ends(engine):
+    (example,) = render(CHAT, GgufVocabulary(engine))
+    trained = [label for label in example.labels if label != IGNORED]
+    end = engine.tokenize("<|im_end|>", add_special=False)[0]
+    assert trained.count(end) == 2
+    assert trained[-1] == end
+    assert engine.text(trained) == "Boil 250 ml of milk.\n\n1. StirEat."
+    # Beginning-of-sequence and start of a turn are one token in this model: five turns, five of them.
+    assert example.input_ids.count(engine.tokenize("<|im_start|>", add_special=False)[0]) == 5
+
+
+@pytest.mark.engine
+def test_the_bundled_model_is_known_by_its_layout():
+    base = find_base("smollm2-135m")
+    assert (base.architecture, base.layers, base.heads, base.kv_heads) == ("llama", 30, 9, 3)
+    assert base.sha256 == CHAT_MODEL.sha256
+
+
+def test_what_cannot_be_a_base_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="no model file"):
+        find_base(str(tmp_path / "none.gguf"))
+    (tmp_path / "text.gguf").write_text("not a model", "utf-8")
+    with pytest.raises(ModelError, match="not a usable GGUF"):
+        find_base(str(tmp_path / "text.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "message"),
+    [
+        ("adapter", "llama", "is an adapter"),
+        ("model", "mamba", "cannot be trained"),
+        ("model", "llama", "no chat template"),
+    ],
+)
+def test_a_gguf_file_that_is_no_trainable_chat_model_is_refused(tmp_path, kind, architecture, message):
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(tmp_path / "file.gguf", architecture)
+    writer.add_type(kind)
+    writer.add_tensor("blk.0.attn_q.weight", np.zeros((4, 4), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(TrainingError, match=message):
+        find_base(str(tmp_path / "file.gguf"))

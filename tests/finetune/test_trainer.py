@@ -1,0 +1,104 @@
+"""The loss on reply positions only is the plain loss, in value and in gradient."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from finetune.metrics import Metric
+from finetune.render import IGNORED, Example
+from fireside.errors import TrainingError
+
+with warnings.catch_warnings():
+    # trl and transformers warn about each other's coming changes when imported.
+    warnings.simplefilter("ignore")
+    from finetune import trainer
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """A llama of two layers with random weights and a LoRA adapter that does something."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    shape = LlamaConfig(
+        vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return get_peft_model(
+            LlamaForCausalLM(shape), LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+        )
+
+
+EXAMPLES = [
+    Example((1, 2, 3, 4, 5), (IGNORED, IGNORED, 3, 4, 5), 1),
+    Example((6, 7, 8), (IGNORED, 7, IGNORED), 2),
+    Example((9, 10, 11, 12, 13, 14, 15), (IGNORED,) * 5 + (14, 15), 3),
+]
+
+
+def gradients(model: Any, loss: Any) -> list[Any]:
+    model.zero_grad()
+    loss.backward()
+    return [weight.grad.clone() for weight in model.parameters() if weight.requires_grad]
+
+
+def test_reply_loss_is_the_plain_loss(model):
+    import torch
+
+    batch = trainer.collate([trainer.as_row(example) for example in EXAMPLES])
+    loss, count = trainer.reply_loss(model, batch)
+    assert count == 6
+    plain = model(**batch).loss
+    assert torch.allclose(loss / count, plain, atol=1e-6)
+    for ours, theirs in zip(gradients(model, loss / count), gradients(model, model(**batch).loss), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_padding_does_not_change_the_loss(model):
+    alone = [trainer.reply_loss(model, trainer.collate([trainer.as_row(example)])) for example in EXAMPLES]
+    together, count = trainer.reply_loss(model, trainer.collate([trainer.as_row(example) for example in EXAMPLES]))
+    assert together.item() == pytest.approx(sum(loss.item() for loss, _ in alone), abs=1e-4)
+    assert count == sum(number for _, number in alone)
+
+
+def test_the_held_back_loss_is_a_mean_over_tokens_whatever_the_batches(model):
+    losses = [trainer.held_back_loss(model, EXAMPLES, size) for size in (1, 2, 3)]
+    assert losses == pytest.approx([losses[0]] * 3, abs=1e-5)
+
+
+def test_progress_reports_rates_and_the_time_left_and_stops_when_asked():
+    reported: list[Metric] = []
+    asked = False
+    callback = trainer.ProgressCallback(reported.append, lambda: asked, lambda: 0.5, lambda: 100)
+    state, control = (
+        SimpleNamespace(global_step=1, max_steps=2, num_train_epochs=1),
+        SimpleNamespace(should_training_stop=False),
+    )
+    callback.on_step_begin(None, state, control)
+    callback.on_step_end(None, state, control)
+    callback.on_log(None, state, control, logs={"loss": 1.5})
+    assert reported[0].loss == 1.5
+    assert reported[0].tokens_per_s
+    assert reported[0].eta_s is not None
+    assert reported[0].eta_s > 0
+    callback.on_epoch_end(None, state, control)
+    assert reported[1].eval_loss == 0.5
+    asked = True
+    callback.on_step_end(None, state, control)
+    assert control.should_training_stop
+
+
+@pytest.mark.parametrize("logs", [{"loss": float("nan")}, {"loss": 1.0, "grad_norm": float("inf")}])
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(logs):
+    callback = trainer.ProgressCallback(lambda _: None, lambda: False, lambda: 0.0, lambda: 1)
+    with pytest.raises(TrainingError, match="no longer a number at step 3") as caught:
+        callback.on_log(None, SimpleNamespace(global_step=3, max_steps=9, num_train_epochs=1), None, logs=logs)
+    assert "learning_rate" in (caught.value.hint or "")
