@@ -32,6 +32,7 @@ def calculator(expression: Annotated[str, Field(max_length=120)]) -> str:
         What is 12*(3+4)? -> {"expression": "12*(3+4)"}
         how much is 20% of 150 -> {"expression": "20% of 150"}
         add 7 and 9.5 -> {"expression": "7 + 9.5"}
+        calculate (2 + 8) / 5 -> {"expression": "(2 + 8) / 5"}
         compute 3 to the power of 4 -> {"expression": "3**4"}
         the square root of 2 -> {"expression": "sqrt(2)"}
     """

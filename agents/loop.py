@@ -125,12 +125,14 @@ class _Run:
             found = await self._passages(self._turn.library)
             yield found
             if found.relevant:
-                async for event in self._answer_from(found):
-                    yield event
+                async with aclosing(self._answer_from(found)) as events:
+                    async for event in events:
+                        yield event
                 return
         if self._turn.tools:
-            async for event in self._tool_steps():
-                yield event
+            async with aclosing(self._tool_steps()) as events:
+                async for event in events:
+                    yield event
             if self._turn.dry_run:
                 yield self._finished()
                 return
@@ -138,8 +140,9 @@ class _Run:
             yield self._shown(REFUSAL)
             yield self._finished(refused=True)
             return
-        async for event in self._write(self._messages):
-            yield event
+        async with aclosing(self._write(self._messages)) as reply:
+            async for event in reply:
+                yield event
         yield self._finished()
 
     async def _passages(self, library: Library) -> PassagesFound:
@@ -163,14 +166,18 @@ class _Run:
         rendered = prompt_passages(found.passages, secrets.token_hex(4))
         messages = prompts.with_passages(self._messages, rendered)
         if await self._model_is_small():
-            prose = await self._unseen(Request(messages, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
+            fitting, dropped = await fit(messages, self._model, _MOST_UNSEEN_TOKENS)
+            if dropped:
+                yield TurnsDropped(self._dropped + dropped)
+            prose = await self._unseen(Request(fitting, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
             cited = await asyncio.to_thread(cite.cite, prose, found.passages, encoder)
             if cited.unsupported or not cited.citations:
                 cited = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
             yield self._shown(cited.text)
         else:
-            async for event in self._write(messages):
-                yield event
+            async with aclosing(self._write(messages)) as reply:
+                async for event in reply:
+                    yield event
             cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder)
             if not any(citation.verified for citation in cited.citations):
                 extract = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)

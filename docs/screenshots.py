@@ -63,8 +63,7 @@ async def training(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: screen._ended)
     await pilot.press("escape")
     await say(pilot, "/adapter fireside")
-    await say(pilot, "What is Fireside?")
-    await say(pilot, "/adapter off")
+    await say(pilot, "/retry")
     save(pilot, "adapter")
 
 
@@ -74,10 +73,12 @@ async def story(pilot: Pilot[None]) -> None:
 
     await type_line(pilot, "/story lighthouse")
     await until(pilot, lambda: isinstance(pilot.app.screen, StoryScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, StoryScreen)
     for line in ("The old lighthouse keeper found a letter under the door.", "He read it twice."):
         await type_line(pilot, line)
-        await pilot.pause(1.0)
-        await until(pilot, lambda: not pilot.app.screen.query_one("#story-prompt").has_class("busy"))
+        await pilot.pause(0.5)
+        await until(pilot, lambda: not screen.busy)
     save(pilot, "story")
 
 

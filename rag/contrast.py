@@ -11,6 +11,17 @@ from collections.abc import Sequence
 from rag.words import all_words, stem
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# "one" is left out: it is a pronoun more often than a number.
+_SMALL = (
+    "zero _ two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
+_TENS = "thirty forty fifty sixty seventy eighty ninety"
+_NUMBER_WORDS = {
+    **{word: str(value) for value, word in enumerate(_SMALL.split())},
+    **{word: str(10 * value) for value, word in enumerate(_TENS.split(), 3)},
+    **{"hundred": "100", "thousand": "1000", "million": "1000000", "twice": "2", "double": "2"},
+}
 _NEGATIONS = frozenset({"not", "no", "never", "cannot", "none", "neither", "nor", "without", "nothing", "nobody"})
 _OPPOSITES = (
     (
@@ -39,10 +50,15 @@ _DIRECTIONS = {
 def differs(claim: str, source: str) -> bool:
     """Whether `claim` has a number that `source` lacks, denies what it affirms (or the other way), or points the other
     way on some axis (more and less, before and after)."""
-    if set(_NUMBER.findall(claim)) - set(_NUMBER.findall(source)):
-        return True
     said, written = all_words(claim), all_words(source)
+    if _numbers(claim, said) - _numbers(source, written):
+        return True
     return _denies(said) != _denies(written) or _opposed(_sides(said), _sides(written))
+
+
+def _numbers(text: str, words: Sequence[str]) -> set[str]:
+    """The numbers of a sentence, in digits, whether it writes them so or in words."""
+    return {*_NUMBER.findall(text), *(_NUMBER_WORDS[word] for word in words if word in _NUMBER_WORDS)}
 
 
 def _denies(words: Sequence[str]) -> bool:

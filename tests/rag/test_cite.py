@@ -59,7 +59,14 @@ def test_supported_sentences_get_numbers_in_order_of_use(encoder: Encoder) -> No
     ],
 )
 def test_what_is_not_there_is_not_cited(encoder: Encoder, claim: str) -> None:
-    assert cite(claim, passages(), encoder) == CitedReply(claim, ())
+    cited = cite(claim, passages(), encoder)
+    assert (cited.text, cited.citations) == (claim, ())
+
+
+def test_sentences_without_support_are_counted(encoder: Encoder) -> None:
+    reply = "The boat holds four people. The boat sails to the moon every Tuesday. Yes."
+    assert cite(reply, passages(), encoder).unsupported == 1
+    assert cite("The boat holds four people.", passages(), encoder).unsupported == 0
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,8 @@ def test_what_is_not_there_is_not_cited(encoder: Encoder, claim: str) -> None:
         ("It rained before noon.", "It rained after noon.", True),
         ("It rained before noon.", "It rained before noon and after noon.", False),
         ("Bread costs 3 euros.", "Bread costs 3.50 euros.", True),
+        ("It is covered for two years.", "It is covered for seven years.", True),
+        ("It is covered for 7 years.", "It is covered for seven years.", False),
         ("He isn't home.", "He is home.", True),
         ("He isn't home.", "He is never home.", False),
     ],

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from agents.events import (
+    ApprovalAsked,
+    CitationChecked,
+    Event,
+    PassagesFound,
+    TextDelta,
+    ToolCallAsked,
+    ToolResult,
+    TurnFailed,
+    TurnFinished,
+    TurnsDropped,
+)
+from agents.loop import REFUSAL, Answer, Turn, run_turn
+from agents.tools import Tool, tool_from_function
+from fireside.errors import ToolError, WorkerDied
+from fireside.models.scripted import ScriptedModel
+from fireside.models.types import AdapterUse, Message, ToolCall
+from rag.types import Passage
+
+TALK = (Message("system", "Be kind."), Message("user", "How warm is the fire?"))
+CALL = ToolCall("measure", {"what": "fire"})
+ARGUMENTS = json.dumps(CALL.arguments)
+
+
+class Measuring:
+    """A tool that counts its runs."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.runs: list[str] = []
+        self.failure = failure
+
+    @property
+    def tool(self) -> Tool:
+        def measure(what: str) -> str:
+            """Measure something."""
+            self.runs.append(what)
+            if self.failure:
+                raise self.failure
+            return f"{what}: 600 degrees"
+
+        return tool_from_function(measure)
+
+
+class FakeLibrary:
+    """A library of one passage, and an encoder for which all texts are alike."""
+
+    def __init__(self, similarity: float) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.encoder = self
+        self._similarity = similarity
+
+    def encode(self, texts: list[str]) -> Any:
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+    def search(self, question: str, k: int) -> list[Passage]:
+        self.asked.append((question, k))
+        text = "The fire burns at six hundred degrees."
+        return [Passage("stove.md", "Stove", 5, 5 + len(text), text, None, ("Heat",), 1.0, self._similarity, 1.0)]
+
+
+def answers(*given: Answer) -> Any:
+    left = list(given)
+
+    async def approve(asked: ApprovalAsked) -> Answer:
+        return left.pop(0)
+
+    return approve
+
+
+async def events_of(turn: Turn, model: ScriptedModel, *given: Answer) -> list[Event]:
+    return [event async for event in run_turn(turn, model, answers(*given))]
+
+
+def finished(events: list[Event]) -> TurnFinished:
+    assert isinstance(events[-1], TurnFinished), events[-1]
+    return events[-1]
+
+
+async def test_a_plain_reply() -> None:
+    model = ScriptedModel([["Very ", "warm."]])
+    adapters = (AdapterUse("a", cast(Any, "a.gguf")),)
+    events = await events_of(Turn(TALK, adapters=adapters, max_tokens=9), model)
+    assert events[:-1] == [TextDelta("Very "), TextDelta("warm.")]
+    end = finished(events)
+    assert (end.text, end.finish, end.refused, end.calls) == ("Very warm.", "stop", False, ())
+    assert end.usage.completion_tokens == 2
+    assert end.timings.tokens_per_s == 100
+    (request,) = model.requests
+    assert (request.prompt, request.max_tokens, request.adapters, request.grammar) == (TALK, 9, adapters, None)
+
+
+async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> None:
+    measuring = Measuring()
+    model = ScriptedModel([["measure"], [ARGUMENTS[:5], ARGUMENTS[5:]], ["none"], ["600 degrees."]])
+    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
+    result = ToolResult(CALL, "done", "fire: 600 degrees")
+    assert events[:-1] == [ToolCallAsked(CALL), result, TextDelta("600 degrees.")]
+    assert finished(events).calls == (CALL,)
+    assert finished(events).usage.completion_tokens == 5
+    assert measuring.runs == ["fire"]
+    model.assert_exhausted()
+    choice, arguments, _, answer = model.requests
+    assert choice.grammar == 'root ::= "measure" | "none"'
+    assert arguments.reply_prefix.endswith('{"name": "measure", "arguments": ')
+    assert arguments.sampling.temperature == 0
+    assert answer.prompt == (
+        *TALK,
+        Message("assistant", "", (CALL,)),
+        Message("tool", "fire: 600 degrees", tool="measure"),
+    )
+
+
+@pytest.mark.parametrize(("answer", "runs"), [("once", 1), ("deny", 0), ("nonsense", 0)])
+async def test_a_tool_that_is_not_allowed_is_asked_for(answer: Answer, runs: int) -> None:
+    measuring = Measuring()
+    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
+    events = await events_of(Turn(TALK, tools=(measuring.tool,)), model, answer)
+    assert events[0] == ToolCallAsked(CALL)
+    assert isinstance(events[1], ApprovalAsked)
+    assert isinstance(events[2], ToolResult)
+    assert events[2].status == ("done" if runs else "denied")
+    assert len(measuring.runs) == runs
+    assert finished(events).text == "So."
+
+
+async def test_always_asks_once_in_a_turn() -> None:
+    measuring = Measuring()
+    other = json.dumps({"what": "sea"})
+    model = ScriptedModel([["measure"], [ARGUMENTS], ["measure"], [other], ["none"], ["So."]])
+    events = await events_of(Turn(TALK, tools=(measuring.tool,)), model, "always")
+    assert sum(isinstance(event, ApprovalAsked) for event in events) == 1
+    assert measuring.runs == ["fire", "sea"]
+
+
+async def test_nothing_runs_before_the_person_has_answered() -> None:
+    measuring = Measuring()
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    async def approve(_: ApprovalAsked) -> Answer:
+        asked.set()
+        await gate.wait()
+        return "once"
+
+    async def collect() -> list[Event]:
+        model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
+        return [event async for event in run_turn(Turn(TALK, tools=(measuring.tool,)), model, approve)]
+
+    task = asyncio.create_task(collect())
+    await asked.wait()
+    assert measuring.runs == []
+    gate.set()
+    await task
+    assert measuring.runs == ["fire"]
+
+
+async def test_arguments_that_do_not_end_fail_the_turn_with_one_line() -> None:
+    events = await events_of(Turn(TALK, tools=(Measuring().tool,)), ScriptedModel([["measure"], ['{"what": "fi']]))
+    assert isinstance(events[-1], TurnFailed)
+    assert "did not end within" in events[-1].message
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), ToolError("broken")])
+async def test_a_failing_tool_is_told_to_the_model(failure: Exception) -> None:
+    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["Sorry."]])
+    turn = Turn(TALK, tools=(Measuring(failure).tool,), allowed=frozenset({"measure"}))
+    events = await events_of(turn, model)
+    assert isinstance(events[1], ToolResult)
+    assert (events[1].status, events[1].text.split()[-1]) == ("failed", "broken")
+    assert finished(events).text == "Sorry."
+
+
+async def test_arguments_of_another_shape_fail_the_call_only() -> None:
+    model = ScriptedModel([["measure"], ['{"which": 1}'], ["none"], ["Sorry."]])
+    measuring = Measuring()
+    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
+    assert isinstance(events[1], ToolResult)
+    assert events[1].status == "failed"
+    assert measuring.runs == []
+
+
+async def test_the_same_call_twice_in_a_row_ends_the_loop() -> None:
+    measuring = Measuring()
+    model = ScriptedModel([["measure"], [ARGUMENTS], ["measure"], [ARGUMENTS], ["So."]])
+    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
+    assert measuring.runs == ["fire"]
+    assert (finished(events).finish, finished(events).text, finished(events).calls) == ("loop", "So.", (CALL,))
+
+
+async def test_the_step_budget_ends_the_loop() -> None:
+    measuring = Measuring()
+    calls = [[json.dumps({"what": str(index)})] for index in range(2)]
+    model = ScriptedModel([["measure"], calls[0], ["measure"], calls[1], ["So."]])
+    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), max_steps=2)
+    events = await events_of(turn, model)
+    assert measuring.runs == ["0", "1"]
+    assert (finished(events).finish, finished(events).text) == ("budget", "So.")
+
+
+async def test_a_dry_run_names_the_call_and_runs_nothing() -> None:
+    measuring = Measuring()
+    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), dry_run=True)
+    events = await events_of(turn, ScriptedModel([["measure"], [ARGUMENTS]]))
+    assert finished(events).calls == (CALL,)
+    assert measuring.runs == []
+    assert finished(await events_of(turn, ScriptedModel([["none"]]))).calls == ()
+
+
+async def test_a_dying_worker_fails_the_turn_and_keeps_what_came() -> None:
+    model = ScriptedModel([["Very ", WorkerDied("the model's process stopped", "send again")]])
+    assert await events_of(Turn(TALK), model) == [
+        TextDelta("Very "),
+        TurnFailed("the model's process stopped", "send again"),
+    ]
+
+
+async def test_closing_early_cancels_the_model() -> None:
+    model = ScriptedModel([["Very ", asyncio.Event(), "warm."]])
+    events: AsyncGenerator[Event, None] = run_turn(Turn(TALK), model, answers())
+    assert await anext(events) == TextDelta("Very ")
+    await events.aclose()
+    assert model.cancelled == 1
+
+
+async def test_an_answer_from_documents_is_cited() -> None:
+    library = FakeLibrary(0.9)
+    model = ScriptedModel([["The fire burns at six hundred degrees."]])
+    events = await events_of(Turn(TALK, library=cast(Any, library), passages=3), model)
+    assert library.asked == [("How warm is the fire?", 3)]
+    assert isinstance(events[0], PassagesFound)
+    assert events[0].relevant
+    end = finished(events)
+    assert end.text == "The fire burns at six hundred degrees. [1]"
+    (citation,) = end.citations
+    assert (citation.document, citation.start, citation.verified) == ("stove.md", 5, True)
+    assert CitationChecked(citation) in events
+    prompt = model.requests[0].prompt
+    assert "six hundred degrees" in prompt[-1].content  # type: ignore[union-attr]
+
+
+async def test_a_reply_that_nothing_supports_is_followed_by_the_documents_own_words() -> None:
+    model = ScriptedModel([["Penguins sing opera loudly."]])
+    end = finished(await events_of(Turn(TALK, library=cast(Any, FakeLibrary(0.9))), model))
+    assert end.text.startswith("Penguins sing opera loudly.\n\nFrom the documents: ")
+    assert end.citations[0].quote == "The fire burns at six hundred degrees."
+
+
+async def test_a_question_the_documents_do_not_bear_on_is_refused_without_the_model() -> None:
+    model = ScriptedModel([])
+    talk = (TALK[0], Message("user", "Who painted ceilings?"))
+    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.01))), model)
+    assert isinstance(events[0], PassagesFound)
+    assert not events[0].relevant
+    assert events[1] == TextDelta(REFUSAL)
+    assert (finished(events).refused, finished(events).text, finished(events).citations) == (True, REFUSAL, ())
+    assert model.requests == []
+
+
+async def test_a_tool_may_help_where_the_documents_do_not() -> None:
+    talk = (TALK[0], Message("user", "Who painted ceilings?"))
+    library, measuring = cast(Any, FakeLibrary(0.01)), Measuring()
+    turn = Turn(talk, library=library, tools=(measuring.tool,), allowed=frozenset({"measure"}))
+    end = finished(await events_of(turn, ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])))
+    assert (end.text, end.refused) == ("So.", False)
+    end = finished(await events_of(turn, ScriptedModel([["none"]])))
+    assert (end.text, end.refused) == (REFUSAL, True)
+
+
+def long(role: Any, count: int) -> Message:
+    return Message(role, " ".join(["word"] * count))
+
+
+async def test_old_turns_are_dropped_and_told() -> None:
+    model = ScriptedModel([["So."]])
+    talk = (TALK[0], long("user", 3000), long("assistant", 900), TALK[1])
+    events = await events_of(Turn(talk), model)
+    assert events[0] == TurnsDropped(2)
+    assert model.requests[0].prompt == TALK
+
+
+async def test_what_documents_and_tools_add_must_fit_too() -> None:
+    talk = (TALK[0], long("user", 1700), long("assistant", 1850), TALK[1])
+    model = ScriptedModel([["The fire burns at six hundred degrees."]])
+    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9))), model)
+    assert TurnsDropped(2) in events
+    assert len(model.requests[0].prompt) == 2
+
+    def tell() -> str:
+        """Tell a lot."""
+        return "word " * 799
+
+    model = ScriptedModel([["tell"], ["{}"], ["none"], ["So."]])
+    turn = Turn(talk, tools=(tool_from_function(tell),), allowed=frozenset({"tell"}))
+    assert finished(await events_of(turn, model)).text == "So."
+    assert await model.count_tokens(model.requests[-1].prompt) <= 4096 - 512
+
+
+@pytest.mark.parametrize(
+    ("prose", "shown"),
+    [
+        ("The fire burns at six hundred degrees.", "The fire burns at six hundred degrees. [1]"),
+        ("Penguins sing opera loudly.", "From the documents: The fire burns at six hundred degrees. [1]"),
+    ],
+)
+async def test_a_small_model_is_shown_only_where_the_documents_support_it(
+    monkeypatch: pytest.MonkeyPatch, prose: str, shown: str
+) -> None:
+    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
+    talk = (TALK[0], long("user", 1700), long("assistant", 2240), TALK[1])
+    model = ScriptedModel([[prose]])
+    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9)), max_tokens=100), model)
+    assert finished(events).text == shown
+    assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
+    # The passages made the conversation too long.
+    assert TurnsDropped(2) in events
+    assert len(model.requests[0].prompt) == 2
+
+
+@pytest.mark.engine
+async def test_a_model_too_small_to_choose_has_the_encoder_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
+    measuring = Measuring()
+    talk = (TALK[0], Message("user", "measure something"))
+    turn = Turn(talk, tools=(measuring.tool,), allowed=frozenset({"measure"}))
+    model = ScriptedModel([[ARGUMENTS], ["600."]])
+    assert finished(await events_of(turn, model)).text == "600."
+    assert measuring.runs == ["fire"]
+    model.assert_exhausted()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fireside import paths
+from fireside.errors import ModelError
+from fireside.models import catalog
+
+
+@pytest.fixture
+def folder() -> Path:
+    return paths.ensure_folder(paths.models_folder())
+
+
+def test_the_bundled_model_comes_first_and_then_the_folder_by_name(folder: Path) -> None:
+    for name in ("zebra.gguf", "apple.gguf", "notes.txt"):
+        (folder / name).write_bytes(b"GGUF")
+    (folder / "folder.gguf").mkdir()
+    (folder / "gone.gguf").symlink_to(folder / "nowhere")
+    found = catalog.models()
+    assert [model.name for model in found] == [catalog.BUNDLED_NAME, "apple", "zebra"]
+    assert [model.source for model in found] == ["bundled", "models folder", "models folder"]
+    assert found[1].size == 4
+    assert catalog.find("zebra").path == folder / "zebra.gguf"
+
+
+def test_a_file_of_the_bundled_models_name_does_not_take_its_place(folder: Path) -> None:
+    (folder / f"{catalog.BUNDLED_NAME}.gguf").write_bytes(b"GGUF")
+    assert catalog.find(catalog.BUNDLED_NAME).source == "bundled"
+
+
+def test_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.bin").write_bytes(b"GGUF")
+    model = catalog.find("mine.bin")
+    assert (model.name, model.path, model.source) == ("mine", tmp_path / "mine.bin", "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("smollm2-135", "there is no model called 'smollm2-135'", "did you mean smollm2-135m?"),
+        ("qwen", "there is no model called 'qwen'", "known models: smollm2-135m"),
+        ("missing.gguf", "there is no model file missing.gguf", "check the path"),
+        ("some/where", "there is no model file some/where", "check the path"),
+        ("x" * 300, "cannot look at the model file", "check the path"),
+        ("~nobody-of-this-name/m.gguf", "cannot look at the model file", "check the path"),
+        ("a\0b", "there is no model called", "known models"),
+        ("", "there is no model called", "known models"),
+    ],
+)
+def test_a_model_that_is_not_there(name: str, message: str, hint: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        catalog.find(name)
+    assert caught.value.message.startswith(message)
+    assert str(caught.value.hint).startswith(hint)

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from fireside.errors import ModelError, WorkerDied
+from fireside.models.bundled import CHAT_MODEL, located
+from fireside.models.client import GgufModel
+from fireside.models.gguf import Loading
+from fireside.models.sampling import GREEDY
+from fireside.models.types import Delta, Finished, Message, Request
+
+pytestmark = pytest.mark.engine
+
+LONG = Request((Message("user", "Write a very long story about a fire."),), GREEDY, max_tokens=900)
+SHORT = Request((Message("user", "Say hi."),), GREEDY, max_tokens=8)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[GgufModel]:
+    model = GgufModel("small", Loading(located(CHAT_MODEL), context_length=1024, threads=1))
+    yield model
+    await model.close()
+
+
+async def reply(model: GgufModel, request: Request) -> tuple[str, Finished]:
+    *pieces, end = [piece async for piece in model.generate(request)]
+    assert isinstance(end, Finished)
+    return "".join(piece.text for piece in pieces if isinstance(piece, Delta)), end
+
+
+def runs(pid: int) -> bool:
+    """Whether the process still works; one that ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+async def test_a_model_starts_streams_counts_and_leaves_no_process(model: GgufModel) -> None:
+    info = await model.start()
+    assert (info.name, info.architecture, info.sha256) == ("small", "llama", CHAT_MODEL.sha256)
+    assert info.context_length == 1024
+    assert 134e6 < info.parameters < 136e6
+    assert await model.start() == info
+    pid = model.pid
+    assert pid is not None
+    text, end = await reply(model, SHORT)
+    assert text
+    assert end.timings.load_s > 0
+    again, end = await reply(model, SHORT)
+    assert again == text
+    assert end.timings.load_s == 0
+    assert end.usage.prompt_tokens == await model.count_tokens(SHORT.prompt)
+    await model.close()
+    await model.close()
+    assert model.pid is None
+    assert not runs(pid)
+
+
+async def test_closing_the_reply_stops_the_engine_and_the_next_request_is_served_soon(model: GgufModel) -> None:
+    expected, _ = await reply(model, SHORT)
+    deltas = model.generate(LONG)
+    assert isinstance(await anext(deltas), Delta)
+    await deltas.aclose()
+    began = time.monotonic()
+    assert (await reply(model, SHORT))[0] == expected
+    assert time.monotonic() - began < 5
+
+
+async def test_a_cancelled_task_stops_the_engine_too(model: GgufModel) -> None:
+    expected, _ = await reply(model, SHORT)
+    task = asyncio.create_task(reply(model, LONG))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await reply(model, SHORT))[0] == expected
+
+
+async def test_a_second_request_waits_for_the_first(model: GgufModel) -> None:
+    results = await asyncio.gather(reply(model, SHORT), reply(model, SHORT), model.count_tokens("one two"))
+    assert results[0][0] == results[1][0]
+    assert results[2] == 2
+
+
+async def test_a_killed_worker_ends_the_request_with_one_line_and_the_next_starts_anew(model: GgufModel) -> None:
+    deltas = model.generate(LONG)
+    await anext(deltas)
+    first = model.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(WorkerDied, match="it was killed, most likely because memory ran out") as caught:
+        [piece async for piece in deltas]
+    assert "\n" not in caught.value.message
+    assert (await reply(model, SHORT))[0]
+    assert model.pid not in (None, first)
+
+
+async def test_a_worker_killed_between_two_requests_is_replaced(model: GgufModel) -> None:
+    info = await model.start()
+    assert model.pid is not None
+    assert model._process is not None
+    os.kill(model.pid, signal.SIGKILL)
+    await model._process.wait()
+    assert await model.start() == info
+    assert (await reply(model, SHORT))[0]
+
+
+async def test_closing_the_model_under_a_reply_is_no_crash(model: GgufModel) -> None:
+    deltas = model.generate(LONG)
+    await anext(deltas)
+    pid = model.pid
+    assert pid is not None
+    following = asyncio.ensure_future(_drain(deltas))
+    await asyncio.sleep(0)
+    await model.close()
+    with pytest.raises(WorkerDied, match="closed"):
+        await following
+    assert not runs(pid)
+
+
+async def _drain(deltas: object) -> None:
+    async for _ in deltas:  # type: ignore[attr-defined]
+        pass
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "it is empty"), (b"this is no model", "does not begin with the GGUF mark"), (None, "cannot read")],
+)
+async def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(
+    tmp_path: Path, data: bytes | None, said: str
+) -> None:
+    path = tmp_path / "m.gguf"
+    if data is not None:
+        path.write_bytes(data)
+    model = GgufModel("m", Loading(path))
+    with pytest.raises(ModelError, match=said) as caught:
+        await model.start()
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    assert model.pid is None
+    assert not children_of(os.getpid())
+
+
+async def test_a_prompt_that_is_too_long_is_an_error_and_the_model_goes_on(model: GgufModel) -> None:
+    with pytest.raises(ModelError, match="context holds 1024"):
+        await reply(model, Request("word " * 2000))
+    assert (await reply(model, SHORT))[0]
+
+
+async def test_odd_characters_reach_the_model(model: GgufModel) -> None:
+    assert await model.count_tokens((Message("user", "\ud800 \u2028 \x00 🔥 \r\n"),)) > 10
+
+
+def children_of(pid: int) -> list[int]:
+    """The worker processes that `pid` started and that still work."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    commands = {int(each): Path(f"/proc/{each}/cmdline") for each in text.split()}
+    return [each for each, line in commands.items() if runs(each) and b"fireside.models.worker" in line.read_bytes()]
+
+
+PARENT = """
+import asyncio
+from fireside.models.bundled import CHAT_MODEL, located
+from fireside.models.client import GgufModel
+from fireside.models.gguf import Loading
+from fireside.models.types import Request
+
+async def main():
+    model = GgufModel("small", Loading(located(CHAT_MODEL), context_length=1024, threads=1))
+    async for piece in model.generate(Request("Once upon a time", max_tokens=900)):
+        print(model.pid, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_the_worker_ends_when_its_parent_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert runs(worker)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not runs(worker))
