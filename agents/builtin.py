@@ -34,6 +34,7 @@ def calculator(expression: Annotated[str, Field(max_length=120)]) -> str:
         add 7 and 9.5 -> {"expression": "7 + 9.5"}
         calculate (2 + 8) / 5 -> {"expression": "(2 + 8) / 5"}
         compute 3 to the power of 4 -> {"expression": "3**4"}
+        what is 6 times 8 -> {"expression": "6*8"}
         the square root of 2 -> {"expression": "sqrt(2)"}
     """
     return f"{expression.strip()} = {calculate(expression)}"

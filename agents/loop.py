@@ -113,6 +113,7 @@ class _Run:
         self._text = ""
         self._finish: FinishReason | Literal["loop", "budget"] = "stop"
         self._calls: list[ToolCall] = []
+        self._citations: tuple[Citation, ...] = ()
         self._allowed = set(turn.allowed)
         self._usage, self._timings = Usage(), Timings()
 
@@ -153,47 +154,63 @@ class _Run:
         return PassagesFound(self._question, tuple(found), bears_on(self._question, found))
 
     async def _answer_from(self, found: PassagesFound) -> AsyncGenerator[Event, None]:
-        """Answer from passages, then check every sentence against them and number its source.
-
-        A small model's words are shown only where every sentence is supported; otherwise the passages speak themselves.
-        """
-        from rag import cite
+        """Answer from passages, every sentence checked against them and its source numbered."""
         from rag.render import prompt_passages
 
-        assert self._turn.library is not None
-        encoder = self._turn.library.encoder
         # A boundary that no document can know keeps its text from posing as the prompt around it.
         rendered = prompt_passages(found.passages, secrets.token_hex(4))
         messages = prompts.with_passages(self._messages, rendered)
-        if await self._model_is_small():
-            fitting, dropped = await fit(messages, self._model, _MOST_UNSEEN_TOKENS)
-            if dropped:
-                yield TurnsDropped(self._dropped + dropped)
-            prose = await self._unseen(Request(fitting, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
-            cited = await asyncio.to_thread(cite.cite, prose, found.passages, encoder)
-            if cited.unsupported or not cited.citations:
-                cited = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
-            yield self._shown(cited.text)
-        else:
-            async with aclosing(self._write(messages)) as reply:
-                async for event in reply:
-                    yield event
-            cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder)
-            if not any(citation.verified for citation in cited.citations):
-                extract = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
-                addition = f"\n\n{extract.text}"
-                yield TextDelta(addition)
-                cited = replace(extract, text=self._text + addition)
-        self._text = cited.text
-        for citation in cited.citations:
+        small = await self._model_is_small()
+        answer = self._supported_answer(messages, found) if small else self._streamed_answer(messages, found)
+        async with aclosing(answer) as events:
+            async for event in events:
+                yield event
+        for citation in self._citations:
             yield CitationChecked(citation)
-        yield self._finished(citations=cited.citations)
+        yield self._finished()
+
+    async def _supported_answer(
+        self, messages: Sequence[Message], found: PassagesFound
+    ) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
+        """A small model's words, shown only where the passages support every sentence; else the passages' own words."""
+        from rag import cite
+
+        assert self._turn.library is not None
+        encoder = self._turn.library.encoder
+        fitting, dropped = await fit(messages, self._model, _MOST_UNSEEN_TOKENS)
+        if dropped:
+            yield TurnsDropped(self._dropped + dropped)
+        prose = await self._unseen(Request(fitting, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
+        cited = await asyncio.to_thread(cite.cite, prose, found.passages, encoder)
+        if cited.unsupported or not cited.citations:
+            cited = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
+        self._citations = cited.citations
+        yield self._shown(cited.text)
+
+    async def _streamed_answer(
+        self, messages: Sequence[Message], found: PassagesFound
+    ) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
+        """A larger model's words as they come; what the passages say follows where they support no sentence of it."""
+        from rag import cite
+
+        assert self._turn.library is not None
+        encoder = self._turn.library.encoder
+        async with aclosing(self._write(messages)) as reply:
+            async for event in reply:
+                yield event
+        cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder)
+        if not any(citation.verified for citation in cited.citations):
+            extract = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
+            addition = f"\n\n{extract.text}"
+            yield TextDelta(addition)
+            cited = replace(extract, text=self._text + addition)
+        self._text, self._citations = cited.text, cited.citations
 
     async def _tool_steps(self) -> AsyncGenerator[Event, None]:
         """Let the model call tools until it chooses none, repeats itself, or the step budget is used up."""
-        for _ in range(self._turn.max_steps):
-            tool = await self._chosen_tool()
-            if tool is None:
+        while (tool := await self._chosen_tool()) is not None:
+            if len(self._calls) == self._turn.max_steps:
+                self._finish = "budget"
                 return
             call = ToolCall(tool.name, await self._arguments(tool))
             if self._calls and call == self._calls[-1]:
@@ -216,7 +233,6 @@ class _Run:
                 yield self._observed(call, "done", await run_tool(tool, call.arguments))
             except FiresideError as error:
                 yield self._observed(call, "failed", error.message)
-        self._finish = "budget"
 
     def _observed(self, call: ToolCall, status: Literal["done", "denied", "failed"], text: str) -> ToolResult:
         """Put the call and its result into the conversation that the model sees."""
@@ -322,7 +338,7 @@ class _Run:
             prefill_s=self._timings.prefill_s + finished.timings.prefill_s,
         )
 
-    def _finished(self, *, refused: bool = False, citations: tuple[Citation, ...] = ()) -> TurnFinished:
+    def _finished(self, *, refused: bool = False) -> TurnFinished:
         return TurnFinished(
-            self._text, self._finish, refused, citations, tuple(self._calls), self._usage, self._timings
+            self._text, self._finish, refused, self._citations, tuple(self._calls), self._usage, self._timings
         )

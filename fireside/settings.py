@@ -58,8 +58,8 @@ class ReplySettings(Group):
     min_p: float = Field(default=0.0, ge=0, le=1)
     """Drop tokens less likely than this share of the most likely one."""
     repeat_penalty: float = Field(default=1.1, ge=0.5, le=2)
-    """Divide the logits of recent tokens by this; 1 changes nothing. Of 24 replies of the bundled model, 3 ran in circles
-    until the limit without it, and 1 with it."""
+    """Divide the logits of recent tokens by this; 1 changes nothing. Of 24 replies of the bundled model, 3 ran in
+    circles until the limit without it, and 1 with it."""
 
 
 class DocumentSettings(Group):

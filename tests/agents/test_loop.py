@@ -199,11 +199,18 @@ async def test_the_same_call_twice_in_a_row_ends_the_loop() -> None:
 async def test_the_step_budget_ends_the_loop() -> None:
     measuring = Measuring()
     calls = [[json.dumps({"what": str(index)})] for index in range(2)]
-    model = ScriptedModel([["measure"], calls[0], ["measure"], calls[1], ["So."]])
+    model = ScriptedModel([["measure"], calls[0], ["measure"], calls[1], ["measure"], ["So."]])
     turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), max_steps=2)
     events = await events_of(turn, model)
     assert measuring.runs == ["0", "1"]
     assert (finished(events).finish, finished(events).text) == ("budget", "So.")
+
+
+async def test_a_budget_that_was_just_enough_is_no_stop() -> None:
+    measuring = Measuring()
+    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
+    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), max_steps=1)
+    assert finished(await events_of(turn, model)).finish == "stop"
 
 
 async def test_a_dry_run_names_the_call_and_runs_nothing() -> None:

@@ -73,6 +73,14 @@ async def test_a_model_starts_streams_counts_and_leaves_no_process(model: GgufMo
     assert not runs(pid)
 
 
+async def test_a_loaded_model_tells_what_it_is_while_it_writes(model: GgufModel) -> None:
+    info = await model.start()
+    async for piece in model.generate(SHORT):
+        assert await asyncio.wait_for(model.start(), 5) == info
+        last = piece
+    assert isinstance(last, Finished)
+
+
 async def test_closing_the_reply_stops_the_engine_and_the_next_request_is_served_soon(model: GgufModel) -> None:
     expected, _ = await reply(model, SHORT)
     deltas = model.generate(LONG)
