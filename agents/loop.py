@@ -172,7 +172,7 @@ class _Run:
     async def _supported_answer(
         self, messages: Sequence[Message], found: PassagesFound
     ) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
-        """A small model's words, shown only where the passages support every sentence; else the passages' own words."""
+        """A small model's words, shown only where all of them are the passages'; else the passages' own sentences."""
         from rag import cite
 
         assert self._turn.library is not None
@@ -182,7 +182,7 @@ class _Run:
             yield TurnsDropped(self._dropped + dropped)
         prose = await self._unseen(Request(fitting, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
         cited = await asyncio.to_thread(cite.cite, prose, found.passages, encoder)
-        if cited.unsupported or not cited.citations:
+        if cited.unsupported or not cited.verbatim or not cited.citations:
             cited = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
         self._citations = cited.citations
         yield self._shown(cited.text)

@@ -40,12 +40,14 @@ _FENCE = re.compile(r"^```.*?(?:^```[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 class CitedReply:
     """A reply with markers [1], [2], ... behind its sentences, and the citation behind each marker, in that order.
 
-    unsupported: how many of its sentences say something that no passage was found to say.
+    unsupported: how many of its sentences say something that no passage was found to say. verbatim: whether every cited
+    sentence has all its content words from the words it cites, so that it says nothing of its own.
     """
 
     text: str
     citations: tuple[Citation, ...]
     unsupported: int = 0
+    verbatim: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder) -> CitedRepl
     citations: list[Citation] = []
     parts: list[str] = []
     written = unsupported = 0
+    verbatim = True
     for (start, end), claim, vector in zip(spans, claims, claim_vectors, strict=True):
         marked = [int(number) - 1 for number in _MARKER.findall(reply[start:end])]
         marked = [number for number in marked if 0 <= number < len(passages)]
@@ -83,9 +86,10 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder) -> CitedRepl
         if (found is None and len(content_stems(claim)) >= _LEAST_WORDS) or (found and not found[1]):
             unsupported += 1
         if found:
+            verbatim = verbatim and set(content_stems(claim)) <= set(content_stems(found[0].text))
             parts.append(f" [{_number(citations, found[0], passages, found[1])}]")
     parts.append(reply[written:])
-    return CitedReply("".join(parts), tuple(citations), unsupported)
+    return CitedReply("".join(parts), tuple(citations), unsupported, verbatim)
 
 
 def extract(question: str, passages: Sequence[Passage], encoder: Encoder) -> CitedReply:
