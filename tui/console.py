@@ -49,8 +49,8 @@ class Progress:
     def __init__(self, what: str, unit: str) -> None:
         self._what, self._unit = what, unit
         self._began = time.monotonic()
-        self._shown = 0.0
         self._live = sys.stderr.isatty()
+        self._shown = 0.0 if self._live else self._began
 
     def update(self, done: int, total: int) -> None:
         """Show `done` of `total` units."""
