@@ -12,6 +12,7 @@ from pydantic import Field
 
 from agents.calculator import calculate
 from agents.tools import Tool, tool_from_function
+from fireside import paths
 from fireside.errors import ToolError
 from rag.types import Passage
 
@@ -53,8 +54,8 @@ def now() -> str:
 
 
 def file_tools(folder: Path) -> tuple[Tool, ...]:
-    """`list_files` and `read_file`, confined to `folder`. Raises ToolError if it is not a folder."""
-    root = folder.expanduser().resolve()
+    """`list_files` and `read_file`, confined to `folder`. Raises ToolError or StorageError if it is not a folder."""
+    root = paths.expanded(folder).resolve()
     if not root.is_dir():
         raise ToolError(f"{folder} is not a folder", "name an existing folder for the file tools")
 

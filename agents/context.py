@@ -1,21 +1,21 @@
-"""Keeps a conversation inside the model's context: whole old turns go, in one big step, never the system prompt."""
+"""Keeps a conversation inside the model's context: whole old turns go, in big steps, never the system prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 
 from fireside.errors import ModelError
 from fireside.models.types import ChatModel, Message
-
-# A big step, so that the prompt stays the same for many turns and the model's cache of it stays useful.
-_KEPT_SHARE = 0.5
 
 
 async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) -> tuple[tuple[Message, ...], int]:
     """`messages` without the oldest turns where they do not fit, and how many messages were left out.
 
-    Room for `reply_tokens`, but at most a quarter of the context, is kept free. When turns must go, they go until the
-    rest takes half the context. Raises ModelError where the last message alone does not fit.
+    Room for `reply_tokens`, but at most a quarter of the context, is kept free. About a quarter of the context goes at
+    a time, at places that stay the same while the conversation grows, so that the model's cache of the prompt goes on
+    serving: a cut one turn later at every turn would compute everything anew. Raises ModelError where the last message
+    alone does not fit.
     """
     info = await model.start()
     room = info.context_length - min(reply_tokens, info.context_length // 4)
@@ -23,20 +23,45 @@ async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) 
         return tuple(messages), 0
     system = [message for message in messages[:1] if message.role == "system"]
     turns = list(messages[len(system) :])
-    kept = len(turns)
-    for index in _turn_starts(turns):
-        kept = index
-        if await model.count_tokens((*system, *turns[index:])) <= info.context_length * _KEPT_SHARE:
-            break
-    rest = (*system, *turns[kept:])
-    if not turns[kept:] or await model.count_tokens(rest) > room:
-        raise ModelError(
-            f"the message is too long for the model's context of {info.context_length} tokens",
-            "shorten it, or raise model.context_length",
-        )
-    return rest, kept
+
+    async def fits(start: int) -> bool:
+        return await model.count_tokens((*system, *turns[start:])) <= room
+
+    starts = _turn_starts(turns)
+    # English has about four characters a token: this many characters are a quarter of the context. Where they are far
+    # more (other scripts), no such step may fit, and any turn may be the first.
+    for candidates in (_steps(turns, starts, info.context_length), starts):
+        start = await _first(candidates, fits)
+        if start is not None:
+            return (*system, *turns[start:]), start
+    raise ModelError(
+        f"the message is too long for the model's context of {info.context_length} tokens",
+        "shorten it, or raise model.context_length",
+    )
 
 
 def _turn_starts(messages: Sequence[Message]) -> list[int]:
     """The positions of the person's messages after the first: where a conversation may begin instead."""
     return [index for index, message in enumerate(messages) if message.role == "user" and index > 0]
+
+
+def _steps(messages: Sequence[Message], starts: Sequence[int], step: int) -> list[int]:
+    """Of `starts`, each that is the first behind another `step` characters of the conversation."""
+    before = list(itertools.accumulate((len(message.content) for message in messages), initial=0))
+    return [
+        start
+        for previous, start in itertools.pairwise([0, *starts])
+        if before[start] // step > before[previous] // step
+    ]
+
+
+async def _first(candidates: Sequence[int], fits: Callable[[int], Awaitable[bool]]) -> int | None:
+    """The first candidate that fits, found by halving: every one behind a candidate that fits does, too."""
+    low, high = 0, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if await fits(candidates[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return candidates[low] if low < len(candidates) else None

@@ -40,6 +40,9 @@ async def record_turn(
             async for event in events:
                 recording.take(event)
                 yield event
+        except Exception as error:
+            recording.break_off(error)
+            raise
         finally:
             recording.close()
 
@@ -87,6 +90,13 @@ class _Recording:
                 self._status = "failed"
                 self._details |= {"error": message, "hint": hint}
         self._save()
+
+    def break_off(self, error: Exception) -> None:
+        """The turn ended in a fault of the program: it failed, and nobody stopped it."""
+        if self._status == "streaming":
+            self._status = "failed"
+            self._details |= {"error": f"the turn broke off: {type(error).__name__}: {error}", "hint": None}
+            self._save()
 
     def close(self) -> None:
         """The events have ended: a message that is not finished by now was stopped."""

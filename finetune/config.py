@@ -11,16 +11,15 @@ A whole file for a normal run:
 
 from __future__ import annotations
 
-import difflib
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from fireside import paths
+from fireside.configuration import explained, read_toml
 from fireside.errors import FiresideError, SettingsError
-from fireside.paths import checked_name
 
 
 class Group(BaseModel):
@@ -81,7 +80,7 @@ class RunConfig(Group):
     @classmethod
     def _usable_name(cls, name: str) -> str:
         try:
-            return checked_name(name, "adapter")
+            return paths.checked_name(name, "adapter")
         except FiresideError as error:
             raise ValueError(f"{error.message}; {error.hint}") from error
 
@@ -93,26 +92,20 @@ class RunConfig(Group):
         return held_back
 
 
-_GROUPS: dict[str, type[Group]] = {"lora": Lora, "training": Training}
-
-
 def load_config(file: Path) -> RunConfig:
     """Read a run's configuration. Relative paths in it are taken from the file's folder.
 
-    Raises SettingsError that names the file, the key, what is wrong and, for an unknown key, the nearest match.
+    Raises SettingsError that names the file, the key, what is wrong and, for an unknown key, the nearest match;
+    StorageError where a path in it begins with a wrong `~`.
     """
     try:
-        values = tomllib.loads(file.read_text("utf-8"))
+        values = read_toml(file)
     except FileNotFoundError:
         raise SettingsError(f"there is no configuration file {file}", "check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}", "fix that line") from error
-    except OSError as error:
-        raise SettingsError(f"cannot read {file}: {error.strerror}", "check the path and its permissions") from error
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
-        raise _explained(error, file) from error
+        raise explained(error, RunConfig, str(file)) from error
     return _resolved(config, file.parent.absolute())
 
 
@@ -137,38 +130,10 @@ def _resolved(config: RunConfig, folder: Path) -> RunConfig:
     """`config` with its paths made absolute, taken from `folder`."""
     held_back = config.held_back
     if isinstance(held_back, str):
-        held_back = str(folder / Path(held_back).expanduser())
+        held_back = str(folder / paths.expanded(held_back))
     # A bare name is a model of the catalogue; anything that looks like a file is one.
     base = config.base
     if base.endswith(".gguf") or "/" in base:
-        base = str(folder / Path(base).expanduser())
-    return config.model_copy(update={"data": folder / config.data.expanduser(), "held_back": held_back, "base": base})
-
-
-def _explained(error: ValidationError, file: Path) -> SettingsError:
-    """The first problem pydantic found, in the person's terms."""
-    problem = error.errors()[0]
-    # pydantic adds the tried type's name to the location of a union's problem; the key path ends before it.
-    keys = [str(part) for part in problem["loc"]]
-    table: type[BaseModel] = RunConfig
-    known_path: list[str] = []
-    for key in keys:
-        if key not in table.model_fields:
-            break
-        known_path.append(key)
-        annotation = table.model_fields[key].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        table = annotation
-    if problem["type"] == "extra_forbidden":
-        # The key may be right, or nearly, and stand in the wrong table.
-        known = {name: name for name in RunConfig.model_fields}
-        known |= {name: f"{group}.{name}" for group, fields in _GROUPS.items() for name in fields.model_fields}
-        known |= {name: ".".join([*known_path, name]) for name in table.model_fields}
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {known[close[0]]}?" if close else f"known keys: {', '.join(table.model_fields)}"
-        return SettingsError(f"{file}: unknown key {'.'.join(keys)}", hint)
-    key = ".".join(known_path) or ".".join(keys)
-    if problem["type"] == "missing":
-        return SettingsError(f"{file}: the key {key} is missing", f'add a line such as {key} = "..."')
-    return SettingsError(f"{file}: {key}: {problem['msg']}", "correct the value, or remove the key to use the default")
+        base = str(folder / paths.expanded(base))
+    data = folder / paths.expanded(config.data)
+    return config.model_copy(update={"data": data, "held_back": held_back, "base": base})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ from finetune.data import read_split
 from finetune.metrics import Metric, read_metric
 from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, take_lock, write_status
 from fireside import atomic, paths
-from fireside.errors import AdapterError, StorageError, TrainingError
+from fireside.errors import AdapterError, StorageError, TrainingError, did_you_mean
 
 _POLL_S = 0.2
 
@@ -42,9 +41,10 @@ def start_run(config: RunConfig) -> Path:
     """Start a run and return its folder at once.
 
     What can be checked without the model is checked first. Raises AdapterError (the name is taken), SettingsError,
-    ModelError, TrainingError (data), StorageError.
+    ModelError, TrainingError (data, or a run of this name goes on), StorageError.
     """
     check_name_free(config.name)
+    _check_not_training(config.name)
     find_base(config.base)
     read_split(config.data, config.held_back)
     folder = _new_folder(config.name)
@@ -54,7 +54,7 @@ def start_run(config: RunConfig) -> Path:
         atomic.write_text(folder / CONFIG, write_toml(config))
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "finetune.child", "run", str(folder)],
+                [sys.executable, "-P", "-m", "finetune.child", "run", str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -123,7 +123,7 @@ def verify_adapter(folder: Path) -> dict[str, Any]:
     """
     try:
         finished = subprocess.run(
-            [sys.executable, "-m", "finetune.child", "verify", str(folder)],
+            [sys.executable, "-P", "-m", "finetune.child", "verify", str(folder)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd=folder,
@@ -152,9 +152,9 @@ def find_run(name: str) -> Path:
     runs = {run.name: run for run in list_runs()}
     if name in runs:
         return runs[name]
-    close = difflib.get_close_matches(name, runs, n=1)
-    hint = f"did you mean {close[0]}?" if close else "list the runs: fireside tune list"
-    raise TrainingError(f"there is no training run {name!r}", hint)
+    raise TrainingError(
+        f"there is no training run {name!r}", did_you_mean(name, runs, "list the runs: fireside tune list")
+    )
 
 
 def check_name_free(name: str) -> None:
@@ -164,6 +164,21 @@ def check_name_free(name: str) -> None:
             f"there is already an adapter {name!r}",
             f"choose another name in the configuration, or remove it: fireside adapters remove {name}",
         )
+
+
+def _check_not_training(name: str) -> None:
+    """Raises TrainingError where a run that goes on will make this adapter: the later one would fail at its end."""
+    for folder in list_runs():
+        try:
+            status = read_status(folder)
+        except TrainingError:
+            # A damaged folder is no run that goes on.
+            continue
+        if status.adapter == name and not status.ended:
+            raise TrainingError(
+                f"the run {folder.name} is training {name!r} already",
+                "wait for it or cancel it, or choose another name in the configuration",
+            )
 
 
 def _new_folder(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from finetune.base import Base, load_for_training
 from finetune.config import RunConfig
 from finetune.metrics import Metric
 from finetune.render import Example
+from fireside.cores import usable_cores
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def train(
     from finetune.trainer import ProgressCallback, ReplyTrainer, as_row, collate, held_back_loss, trainer_config
     from fireside.errors import TrainingError
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(config.threads or cores)
+    torch.set_num_threads(config.threads or usable_cores())
     set_seed(config.seed)
     model = load_for_training(base.path)
     lora = LoraConfig(

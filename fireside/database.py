@@ -1,8 +1,8 @@
 """One SQLite file: opened, migrated, locked between threads, and its failures told in the person's words.
 
-SQLite is used through `sqlite3` with explicit transactions. The journal is a write-ahead log with `synchronous=NORMAL`:
-what a finished transaction wrote survives the death of the process at any moment; only a power cut can take the last of
-them, never the file's consistency (https://www.sqlite.org/wal.html).
+SQLite is used through `sqlite3` with explicit transactions. The journal is a write-ahead log: what a finished
+transaction wrote survives the death of the process at any moment. With `synchronous=NORMAL` a power cut can take the
+last of them, never the file's consistency; with `FULL` not even those (https://www.sqlite.org/wal.html).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from fireside import paths
 from fireside.errors import StorageError
@@ -23,8 +24,6 @@ Migration = tuple[str, ...]
 
 _BUSY_SECONDS = 2.0
 _SMALLEST_PAGE = 512  # bytes; https://www.sqlite.org/fileformat.html
-_DAMAGED = "the file is damaged or not a database; it is left as it is"
-_DAMAGED_HINT = "restore it from a backup, or move it away to begin anew (`sqlite3 FILE .recover` saves what it can)"
 
 
 class Database:
@@ -41,24 +40,28 @@ class Database:
         application_id: int,
         migrations: Sequence[Migration],
         busy_seconds: float = _BUSY_SECONDS,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        recovery: str | None = None,
     ) -> None:
         """Open or create `path`. `application_id` marks the file as ours; `len(migrations)` is the schema's version.
 
+        recovery: what the person can do where the file is damaged or not ours, if not the usual.
         Raises StorageError where the file is locked, full, not writable, damaged, of another program or written by a
         newer Fireside. The file's content is not touched in any of these cases.
         """
         self.path = path
         self._busy_seconds = busy_seconds
+        self._recovery = recovery
         self._lock = threading.RLock()
         paths.ensure_folder(path.parent)
-        _refuse_a_broken_header(path)
+        self._refuse_a_broken_header()
         with self._explaining():
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
             )
         try:
             with self._explaining():
-                self._prepare(application_id, migrations)
+                self._prepare(application_id, migrations, synchronous)
         except BaseException:
             self._connection.close()
             raise
@@ -91,13 +94,13 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def _prepare(self, application_id: int, migrations: Sequence[Migration]) -> None:
+    def _prepare(self, application_id: int, migrations: Sequence[Migration], synchronous: str) -> None:
         """Check whose file it is before the first write, then set it up and migrate it."""
         connection = self._connection
         connection.row_factory = sqlite3.Row
         version = self._checked_version(application_id, len(migrations))
         self._use_write_ahead_log()
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
         if version == len(migrations):
             return
@@ -119,7 +122,7 @@ class Database:
         if owner != application_id and (tables or owner or version):
             raise StorageError(
                 f"{self.path} is a database, but not of this kind: it is left as it is",
-                "move the file away, or set FIRESIDE_HOME to another folder",
+                self._recovery or "move the file away, or set FIRESIDE_HOME to another folder",
             )
         if version > newest:
             raise StorageError(
@@ -146,24 +149,32 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
+            if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise self._damaged() from error
             message, hint = _explained(error)
             raise StorageError(f"{self.path}: {message}", hint) from error
+
+    def _damaged(self) -> StorageError:
+        return StorageError(
+            f"{self.path}: the file is damaged or not a database; it is left as it is",
+            self._recovery
+            or "restore it from a backup, or move it away to begin anew (`sqlite3 FILE .recover` saves what it can)",
+        )
+
+    def _refuse_a_broken_header(self) -> None:
+        """SQLite takes a file too short to be a database for an empty one, and would write over it."""
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(_SMALLEST_PAGE)
+        except OSError:
+            return  # There is no file yet, or SQLite's own message tells what is wrong with it.
+        if head and (len(head) < _SMALLEST_PAGE or not head.startswith(b"SQLite format 3\x00")):
+            raise self._damaged()
 
 
 def storable(text: str) -> str:
     """`text` with lone surrogates, which UTF-8 cannot hold, replaced by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _refuse_a_broken_header(path: Path) -> None:
-    """SQLite takes a file too short to be a database for an empty one, and would write over it."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_SMALLEST_PAGE)
-    except OSError:
-        return  # There is no file yet, or SQLite's own message tells what is wrong with it.
-    if head and (len(head) < _SMALLEST_PAGE or not head.startswith(b"SQLite format 3\x00")):
-        raise StorageError(f"{path}: {_DAMAGED}", _DAMAGED_HINT)
 
 
 def _primary_code(error: sqlite3.Error) -> int:
@@ -173,7 +184,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def _explained(error: sqlite3.Error) -> tuple[str, str | None]:
-    """What an SQLite failure means, and what to do about it."""
+    """What an SQLite failure other than damage means, and what to do about it."""
     match _primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "another program keeps the file locked", "close other programs that use it, then try again"
@@ -181,8 +192,6 @@ def _explained(error: sqlite3.Error) -> tuple[str, str | None]:
             return "the disk is full; nothing was saved by this step", "free some space, then try again"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return "the file cannot be written", "fix its permissions, or set FIRESIDE_HOME to another folder"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _DAMAGED, _DAMAGED_HINT
         case sqlite3.SQLITE_CANTOPEN:
             return "the file cannot be opened", "check that it is a file and its permissions"
         case sqlite3.SQLITE_IOERR:

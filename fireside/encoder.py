@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fireside.cores import usable_cores
 from fireside.errors import ModelError
+from fireside.interrupts import interrupts_held
 from fireside.models import bundled
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Encoder:
         prescribes. A text of more than 256 tokens is cut there. A vector does not depend on the texts beside it.
         `progress(done, total)` is called after each batch. Raises ModelError if the bundled files are not usable.
         """
-        import numpy as np
+        with interrupts_held():
+            import numpy as np
 
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         done = 0
@@ -110,7 +112,8 @@ class Encoder:
     def _tokenizer(self) -> Tokenizer:
         with self._lock:
             if self._loaded_tokenizer is None:
-                from tokenizers import Tokenizer
+                with interrupts_held():
+                    from tokenizers import Tokenizer
 
                 path = bundled.checked(bundled.ENCODER_TOKENIZER)
                 tokenizer = Tokenizer.from_file(str(path))
@@ -123,11 +126,12 @@ class Encoder:
     def _loaded_session(self) -> Any:
         with self._lock:
             if self._session is None:
-                import onnxruntime
+                with interrupts_held():
+                    import onnxruntime
 
                 path = bundled.checked(bundled.ENCODER_MODEL)
                 options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = _usable_cores()
+                options.intra_op_num_threads = usable_cores()
                 # Threads that spin between runs would take cores from the chat model's worker.
                 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 try:
@@ -156,10 +160,3 @@ def _batches(lengths: list[int]) -> list[list[int]]:
         else:
             batches.append([row])
     return batches
-
-
-def _usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

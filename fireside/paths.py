@@ -19,9 +19,9 @@ def home() -> Path:
     configured = os.environ.get("FIRESIDE_HOME")
     if configured:
         try:
-            return Path(configured).expanduser().absolute()
-        except RuntimeError as error:
-            raise StorageError(f"FIRESIDE_HOME is {configured}: {error}", "set it to an existing folder") from error
+            return expanded(configured).absolute()
+        except StorageError as error:
+            raise StorageError(f"FIRESIDE_HOME: {error.message}", "set it to an existing folder") from error
     import platformdirs
 
     return Path(platformdirs.user_data_dir("fireside", appauthor=False))
@@ -65,6 +65,14 @@ def stories_folder() -> Path:
 def settings_file() -> Path:
     """The person's settings, TOML. It need not exist."""
     return home() / "settings.toml"
+
+
+def expanded(path: str | Path) -> Path:
+    """`path` with `~` or `~NAME` at its beginning replaced by that home folder. Raises StorageError: there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise StorageError(f"there is no home folder for {path}", "write the whole path") from error
 
 
 def checked_name(name: str, kind: str) -> str:

@@ -6,18 +6,18 @@ The environment names a field by its path: `FIRESIDE_MODEL__CONTEXT_LENGTH=4096`
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from fireside import paths
-from fireside.errors import SettingsError
+from fireside.configuration import explained, read_toml
+from fireside.errors import SettingsError, did_you_mean
+from fireside.models.sampling import Sampling
 
 _PREFIX = "FIRESIDE_"
 _NOT_SETTINGS = {"FIRESIDE_HOME"}
@@ -60,6 +60,10 @@ class ReplySettings(Group):
     repeat_penalty: float = Field(default=1.1, ge=0.5, le=2)
     """Divide the logits of recent tokens by this; 1 changes nothing. Of 24 replies of the bundled model, 3 ran in
     circles until the limit without it, and 1 with it."""
+
+    def sampling(self, seed: int | None = None) -> Sampling:
+        """These settings as the engines take them."""
+        return Sampling(self.temperature, self.top_k, self.top_p, self.min_p, self.repeat_penalty, seed)
 
 
 class DocumentSettings(Group):
@@ -119,16 +123,12 @@ def load(file: Path | None = None) -> Settings:
     Raises SettingsError that names the file, the key, what is wrong and, for an unknown key, the nearest match.
     """
     path = file or paths.settings_file()
-    values: dict[str, Any] = {}
     try:
-        values = tomllib.loads(path.read_text("utf-8-sig"))
+        values = read_toml(path)
     except FileNotFoundError:
         if file is not None:
             raise SettingsError(f"there is no settings file {path}", "check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", "fix that line, or move the file away") from error
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}", "check the file's permissions") from error
+        values = {}
     _check_variables()
     try:
         return Settings(**values)
@@ -137,7 +137,7 @@ def load(file: Path | None = None) -> Settings:
             f"the environment: {error}", f'lists and tables are written as JSON, as in {_PREFIX}TOOLS__ALLOWED=["now"]'
         ) from error
     except ValidationError as error:
-        raise _explained(error, path) from error
+        raise explained(error, Settings, _source(error, path)) from error
 
 
 def _check_variables() -> None:
@@ -145,37 +145,15 @@ def _check_variables() -> None:
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _NOT_SETTINGS
     for variable in sorted(os.environ):
         if variable.upper().startswith(_PREFIX) and variable.upper().split("__")[0] not in known:
-            raise _unknown("the environment", variable, sorted(known))
+            raise SettingsError(
+                f"the environment: unknown key {variable}",
+                did_you_mean(variable, sorted(known), f"known keys: {', '.join(sorted(known))}"),
+            )
 
 
-def _explained(error: ValidationError, path: Path) -> SettingsError:
-    """The first problem pydantic found, in the person's terms."""
-    problem = error.errors()[0]
-    keys = [str(part) for part in problem["loc"]]
-    key = ".".join(keys)
+def _source(error: ValidationError, path: Path) -> str:
+    """Where the first wrong value came from: a variable that is set, or else the file."""
+    keys = [str(part) for part in error.errors()[0]["loc"]]
     variables = [f"{_PREFIX}{'__'.join(keys[:length]).upper()}" for length in range(len(keys), 0, -1)]
     set_ones = [variable for variable in variables if variable in {each.upper() for each in os.environ}]
-    source = f"the environment ({set_ones[0]})" if set_ones else str(path)
-    if problem["type"] != "extra_forbidden":
-        return SettingsError(
-            f"{source}: {key}: {problem['msg']}", "correct the value or remove the key to use the default"
-        )
-    return _unknown(source, key, [".".join([*keys[:-1], name]) for name in _field_names(keys[:-1])])
-
-
-def _unknown(source: str, key: str, known: list[str]) -> SettingsError:
-    """The error for a key that does not exist, with the nearest one that does."""
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(sorted(known))}"
-    return SettingsError(f"{source}: unknown key {key}", hint)
-
-
-def _field_names(keys: list[str]) -> list[str]:
-    """The names of the settings in the table that `keys` lead to."""
-    table: type[BaseModel] = Settings
-    for key in keys:
-        annotation = table.model_fields[key].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        table = annotation
-    return list(table.model_fields)
+    return f"the environment ({set_ones[0]})" if set_ones else str(path)

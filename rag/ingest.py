@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fireside import paths
+from fireside.database import Database
 from fireside.encoder import ENCODER_ID
 from fireside.errors import DocumentError
 from rag import store
@@ -81,8 +82,8 @@ def _index(library: Library, found: _Found, chunk_tokens: int, progress: Progres
     sizes = {path: _size(path) for path in found.files}
     total, done = sum(sizes.values()), 0
     recipe = f"{_RECIPE_VERSION} {chunk_tokens} {ENCODER_ID}"
-    with store.opened(library.database) as connection, Reader() as reader:
-        known = {record.path: record for record in store.records(connection)}
+    with store.opened(library.database) as database, Reader() as reader:
+        known = {record.path: record for record in store.records(database)}
         for path, named in found.files.items():
 
             def embedded(part: int, of: int, before: int = done, size: int = sizes[path]) -> None:
@@ -90,7 +91,7 @@ def _index(library: Library, found: _Found, chunk_tokens: int, progress: Progres
                     progress((before + size * part // of) // 1000, max(total // 1000, 1))
 
             try:
-                made = _index_file(connection, library, reader, path, known.get(path), recipe, chunk_tokens, embedded)
+                made = _index_file(database, library, reader, path, known.get(path), recipe, chunk_tokens, embedded)
                 chunks += made or 0
                 indexed += made is not None
                 unchanged += made is None
@@ -102,15 +103,15 @@ def _index(library: Library, found: _Found, chunk_tokens: int, progress: Progres
         if sweep:
             gone = [path for path in known if path not in found.files and not _under_any(path, found.unseen)]
             if gone:
-                store.remove(connection, gone)
+                store.remove(database, gone)
             removed = len(gone)
         if indexed or removed:
-            library.index.line_up(connection)
+            library.index.line_up(database)
     return Report(indexed, unchanged, removed, tuple(failures), chunks)
 
 
 def _index_file(
-    connection: sqlite3.Connection,
+    database: Database,
     library: Library,
     reader: Reader,
     path: str,
@@ -130,19 +131,19 @@ def _index_file(
     contexts = [context_of(document.title, chunk.heading) for chunk in chunks]
     texts = _embedded_texts(library, chunks_texts=[chunk.text for chunk in chunks], contexts=contexts)
     keys = [hashlib.sha256(f"{ENCODER_ID}\n{text}".encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
-    vectors = store.cached_vectors(connection, keys)
+    vectors = store.cached_vectors(database, keys)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}
     fresh = library.encoder.encode(list(missing.values()), embedded)
     vectors.update(zip(missing, fresh, strict=True))
     store.put(
-        connection,
+        database,
         document,
         chunks,
         contexts,
         keys,
         [vectors[key] for key in keys],
         sha256,
-        file.stat().st_mtime,
+        _mtime(file),
         recipe,
     )
     return len(chunks)
@@ -198,14 +199,21 @@ def _walk(root: Path, found: _Found) -> Iterator[Path]:
             file = Path(folder) / name
             if name.startswith(".") or not is_supported(file):
                 continue
-            if file.is_symlink() and not file.resolve().is_relative_to(real_root):
+            if file.is_symlink() and not _leads_into(file, real_root):
                 continue
             yield file
 
 
+def _leads_into(link: Path, root: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(root)
+    except RuntimeError:  # a link that leads round to itself
+        return False
+
+
 def _absolute(path: str | Path) -> Path:
     """The path from the root, "." and ".." taken out, links left in: the name the person knows the file by."""
-    return Path(os.path.normpath(Path(path).expanduser().absolute()))
+    return Path(os.path.normpath(paths.expanded(path).absolute()))
 
 
 def _check_name(path: str) -> None:

@@ -21,7 +21,7 @@ class Library:
     """One library on disk. Its methods may be called from any thread; the encoder and Chroma load at first need."""
 
     def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
-        """The library in `folder`, which must exist; its files need not. Nothing is opened yet."""
+        """The library in `folder`, which is made at the first use. Nothing is opened yet."""
         self.folder = folder
         self.name = folder.name
         self.database = folder / "library.db"
@@ -30,39 +30,39 @@ class Library:
 
     def documents(self) -> list[Record]:
         """Every document, by path. Raises DocumentError or StorageError, as all methods do."""
-        with store.opened(self.database) as connection:
-            return store.records(connection)
+        with store.opened(self.database) as database:
+            return store.records(database)
 
     def document(self, name: str) -> Document:
         """The document called `name`: its path, or the end of its path where only one ends so."""
-        with store.opened(self.database) as connection:
-            (path,) = _matched(self.name, [name], [record.path for record in store.records(connection)])
-            found = store.document(connection, path)
+        with store.opened(self.database) as database:
+            (path,) = _matched(self.name, [name], [record.path for record in store.records(database)])
+            found = store.document(database, path)
         if found is None:
             raise DocumentError(f"{path} has just been removed from the library", "list the library again")
-        return found[0]
+        return found
 
     def remove(self, names: Sequence[str]) -> list[str]:
         """Take documents out of the library (not off the disk), all of them or, where one is not there, none.
 
         Names are as in `document`. Returns the paths.
         """
-        with store.opened(self.database) as connection:
-            chosen = _matched(self.name, names, [record.path for record in store.records(connection)])
-            store.remove(connection, chosen)
-            self.index.line_up(connection)
+        with store.opened(self.database) as database:
+            chosen = _matched(self.name, names, [record.path for record in store.records(database)])
+            store.remove(database, chosen)
+            self.index.line_up(database)
         return chosen
 
     def search(self, question: str, k: int) -> list[Passage]:
         """The `k` passages that fit `question` best, best first; fewer where the library holds fewer."""
-        with store.opened(self.database) as connection:
-            return search.search(connection, self.index, self.encoder, question, k)
+        with store.opened(self.database) as database:
+            return search.search(database, self.index, self.encoder, question, k)
 
     def rebuild(self) -> int:
         """Make the Chroma folder anew from the record, without embedding anything. Returns the number of chunks."""
-        with store.opened(self.database) as connection:
-            self.index.rebuild(connection)
-            return len(store.generation_and_ids(connection)[1])
+        with store.opened(self.database) as database:
+            self.index.rebuild(database)
+            return len(store.generation_and_ids(database)[1])
 
     def close(self) -> None:
         """Let go of Chroma's files; a later call opens them again."""
@@ -98,7 +98,7 @@ def _matched(library: str, names: Sequence[str], known: Sequence[str]) -> list[s
     """The known path each name means."""
     chosen = []
     for name in names:
-        absolute = str(Path(name).expanduser().absolute())
+        absolute = str(paths.expanded(name).absolute())
         exact = [path for path in known if path in (name, absolute)]
         ending = [path for path in known if path.endswith("/" + name)]
         matches = exact[:1] or ending

@@ -71,6 +71,8 @@ class Reader:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
+                # Out of Ctrl-C's reach from its first instruction on: this process decides what the key means.
+                start_new_session=True,
             )
         return self._child
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from fireside.database import Database
 from fireside.encoder import Encoder
 from rag import store
 from rag.types import Passage
@@ -27,7 +27,7 @@ _MAX_CHARACTERS = 4000
 
 
 def search(
-    connection: sqlite3.Connection,
+    database: Database,
     index: VectorIndex,
     encoder: Encoder,
     question: str,
@@ -43,13 +43,13 @@ def search(
         return []
     limit = max(CANDIDATES, k)
     (vector,) = encoder.encode([question])
-    bm25 = store.full_text(connection, query_words(question), limit)
-    nearest = index.nearest(connection, vector, limit)
+    bm25 = store.full_text(database, query_words(question), limit)
+    nearest = index.nearest(database, vector, limit)
     ids = list(dict.fromkeys([*bm25, *nearest]))
-    cosines = _cosines(vector, store.vectors_of(connection, ids))
+    cosines = _cosines(vector, store.vectors_of(database, ids))
     fused = fuse(bm25, cosines, dense_weight)
     best = sorted(fused, key=lambda chunk: (-fused[chunk], chunk))[:k]
-    chunks = store.stored_chunks(connection, best)
+    chunks = store.stored_chunks(database, best)
     return [
         Passage(
             document=chunks[chunk].document,

@@ -10,15 +10,20 @@ from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
+from rich.console import RenderableType
+from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import WorkerError
 
+from fireside.text import for_terminal
 from tui.chat.markdown import rich_theme
 from tui.chat.screen import ChatScreen
 from tui.session import ChatSession
 from tui.slash import COMMANDS
+from tui.terminal_input import decode_input
 from tui.theme import DARK, THEMES
 
 CLOSING_SECONDS = 2.0
@@ -38,6 +43,7 @@ class FiresideApp(App[None]):
     def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
         """`library` and `adapter` are taken up by the chat once it stands."""
         super().__init__()
+        decode_input()
         self.session = session
         self._chat = ChatScreen(session, library=library, adapter=adapter)
         self._rich_theme_pushed = False
@@ -85,6 +91,12 @@ class FiresideApp(App[None]):
             loop.add_signal_handler(signal.SIGTERM, self._leave)
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
+    async def on_event(self, event: events.Event) -> None:
+        """Pasted text loses here, whatever it is pasted into, what a terminal would act on."""
+        if isinstance(event, events.Paste):
+            event.text = for_terminal(event.text)
+        await super().on_event(event)
+
     async def action_quit(self) -> None:
         """Leave: stop and save the reply being written, and go when it has been shown."""
         self._leave()
@@ -111,3 +123,16 @@ class FiresideApp(App[None]):
     async def on_unmount(self) -> None:
         """Save the reply being written and let go of the model."""
         await self.session.close()
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End after a failure of the app itself, with one line in place of Textual's traceback."""
+        from tui.crash import crash_message
+
+        self._return_code = 1
+        super().panic(Text(crash_message(renderables)))
+
+    def _fatal_error(self) -> None:
+        # Textual calls this while it handles the exception, and would print it with all local variables.
+        from rich.traceback import Traceback
+
+        self.panic(Traceback(width=120))

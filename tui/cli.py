@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fireside import __version__
-from fireside.errors import FiresideError
-from tui.commands import adapters, ask, chat, docs, doctor, models, story, tools, tune
-from tui.console import report_error
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
-COMMANDS = (chat, ask, docs, models, adapters, tune, tools, story, doctor)
+# What is imported up here is loaded before `main` can catch a Ctrl-C, so the rest comes inside it.
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line. Building it imports nothing heavy."""
+    import argparse
+
+    from fireside import __version__
+    from tui.commands import adapters, ask, chat, docs, doctor, models, story, tools, tune
+
     top = argparse.ArgumentParser(
         prog="fireside",
         description="A private assistant on your own machine: chat, documents, tools, stories, fine-tuning; offline.",
@@ -26,20 +27,33 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"fireside {__version__}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (chat, ask, docs, models, adapters, tune, tools, story, doctor):
         command.add_parser(subparsers)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    line = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(line: list[str]) -> int:
+    from fireside.errors import FiresideError
+    from tui.console import report_error
+
+    _open_closed_streams()
     if not line or (line[0].startswith("-") and line[0] not in ("-h", "--help", "--version")):
         line.insert(0, "chat")
     options = parser().parse_args(line)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # An output in another encoding than UTF-8 shows what it lacks as an escape, and no traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    # An output in another encoding than UTF-8 shows what it lacks as an escape, and no traceback.
+    # An input in another encoding is read all the same.
+    for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stdin, "replace")):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=errors)
     try:
         status: int = options.handler(options)
         sys.stdout.flush()
@@ -47,8 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FiresideError as error:
         report_error(error.message, error.hint)
         return 1
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # The reader went away (`| head`): nobody is left to tell.
         _drop_output()
@@ -60,9 +72,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _open_closed_streams() -> None:
+    """Give a command started with stdin, stdout or stderr closed (`>&-`) the null device in its place.
+
+    Python sets such a stream to None, and the next file opened would take its descriptor.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, f"__{name}__") is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
+
+
 def _drop_output() -> None:
     """Keep the interpreter from writing to a broken output once more at its exit."""
-    with contextlib.suppress(OSError):
+    from contextlib import suppress
+
+    with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

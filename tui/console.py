@@ -51,13 +51,14 @@ class Progress:
         self._began = time.monotonic()
         self._live = sys.stderr.isatty()
         self._shown = 0.0 if self._live else self._began
+        self._complete = False
 
     def update(self, done: int, total: int) -> None:
         """Show `done` of `total` units."""
         now = time.monotonic()
-        if done < total and now - self._shown < (0.1 if self._live else 10.0):
+        if (done >= total and self._complete) or (done < total and now - self._shown < (0.1 if self._live else 10.0)):
             return
-        self._shown = now
+        self._shown, self._complete = now, done >= total
         elapsed = max(now - self._began, 1e-6)
         rate = done / elapsed
         left = (total - done) / rate if rate > 0 else 0.0

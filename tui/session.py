@@ -75,12 +75,12 @@ class ChatSession:
 
     async def tokens_used(self) -> int:
         """How much of the context the conversation takes, in tokens; 0 where the model is not loaded or is busy."""
-        messages = self.messages()
-        if self.info is None or self.busy or not messages:
-            return 0
         try:
+            messages = self.messages()
+            if self.info is None or self.busy or not messages:
+                return 0
             return await self.model.count_tokens((Message("system", self.system), *as_prompt(messages)))
-        except ModelError:
+        except (ModelError, StorageError):
             return 0
 
     # Conversations
@@ -106,7 +106,7 @@ class ChatSession:
             return []
         problems: list[FiresideError] = []
         adapter, library = self.conversation.adapter, self.conversation.library
-        wanted = f"{self.adapter.name}:{self.adapter.scale:g}" if self.adapter else None
+        wanted = self.adapter.spec if self.adapter else None
         try:
             if adapter != wanted:
                 await self.use_adapter(adapter)
@@ -148,6 +148,10 @@ class ChatSession:
         self._refuse_while_busy()
         model = self._open_model(name)
         info = await model.start()
+        if self.busy:
+            # A reply was begun while the other model loaded: it must not lose its own.
+            await model.close()
+            self._refuse_while_busy()
         old, self.model, self.info = self.model, model, info
         await old.close()
         # An adapter belongs to the model it was trained on.
@@ -164,7 +168,7 @@ class ChatSession:
 
             info = await self.start_model()
             self.adapter = await asyncio.to_thread(resolve, spec, info.sha256, info.architecture)
-        self._keep(adapter=f"{self.adapter.name}:{self.adapter.scale:g}" if self.adapter else None)
+        self._keep(adapter=self.adapter.spec if self.adapter else None)
 
     async def use_library(self, name: str | None) -> None:
         """Answer from the document library `name`, or from none. Raises DocumentError."""
@@ -207,7 +211,7 @@ class ChatSession:
         if self.conversation is None:
             self.conversation = self.store.create(self.system, self.model.name, for_terminal_line(text, TITLE_LENGTH))
             self._keep(
-                adapter=f"{self.adapter.name}:{self.adapter.scale:g}" if self.adapter else None,
+                adapter=self.adapter.spec if self.adapter else None,
                 library=self.library_name,
             )
         asked = self._add(self.conversation.head, "user", text)
@@ -266,15 +270,18 @@ class ChatSession:
                 yield event
         finally:
             stopped.cancel()
-            if step is not None and not step.done():
-                # The engine and the record must have ended before another turn begins.
-                step.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await step
-            await events.aclose()
-            self._stop = None
-            self._idle.set()
-            self._read_again()
+            try:
+                if step is not None and not step.done():
+                    # The engine and the record must have ended before another turn begins.
+                    step.cancel()
+                    with suppress(asyncio.CancelledError, StopAsyncIteration):
+                        await step
+                await events.aclose()
+            finally:
+                # Also where the last words could not be saved: else the chat would wait for this turn for ever.
+                self._stop = None
+                self._idle.set()
+                self._read_again()
 
     def stop(self) -> None:
         """End the reply being written, keeping what came. Without one, nothing happens."""
@@ -306,13 +313,12 @@ class ChatSession:
     def _turn_for(self, reply: StoredMessage) -> Turn:
         """What the loop needs to answer the message above `reply`."""
         from agents.loop import Turn
-        from fireside.models.sampling import Sampling
 
         assert reply.parent is not None
         wanted = self.settings.reply
         return Turn(
             messages=(Message("system", self.system), *as_prompt(self.store.path(reply.parent))),
-            sampling=Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.min_p, wanted.repeat_penalty),
+            sampling=wanted.sampling(),
             max_tokens=wanted.max_tokens,
             adapters=(self.adapter,) if self.adapter else (),
             library=self.library,

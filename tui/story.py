@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on, work
@@ -68,13 +67,6 @@ class StoryPrompt(TextArea):
                 return
         event.stop()
         event.prevent_default()
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        """Insert pasted text without anything a terminal would act on."""
-        event.prevent_default()
-        event.stop()
-        if result := self._replace_via_keyboard(for_terminal(event.text), *self.selection):
-            self.move_cursor(result.end_location)
 
 
 class StoryScreen(Screen[None]):
@@ -301,7 +293,7 @@ class StoryScreen(Screen[None]):
         last = pieces[-1]
         lead = last.text[: len(last.text) - len(last.text.lstrip())]
         changed = await self.app.push_screen_wait(TextDialog("Edit the last piece", last.text.strip()))
-        if changed is not None and changed != last.text.strip():
+        if changed and changed != last.text.strip():
             self._change(ms.edit(self.story.manuscript, last.id, lead + changed), "")
 
     @work(group="dialog")
@@ -320,16 +312,18 @@ class StoryScreen(Screen[None]):
     async def action_export(self) -> None:
         """Save as Markdown under a name the person gives."""
         named = await self.app.push_screen_wait(LineDialog("Export to", f"{self.story.info.name}.md"))
-        if named is None:
-            return
-        file = Path(named).expanduser()
-        if file.is_file() and not await self.app.push_screen_wait(ConfirmDialog(f"Replace {file.name}?")):
+        if not named:
             return
         try:
+            file = paths.expanded(named)
+            if file.is_file() and not await self.app.push_screen_wait(ConfirmDialog(f"Replace {file.name}?")):
+                return
             write_markdown(file, self.story.info.title, self.story.manuscript, force=True)
             self.show_notice(f"saved as {file}")
         except FiresideError as error:
             self.show_error(error)
+        except OSError as error:
+            self.show_notice(str(error), error=True)
 
     # Reading
 

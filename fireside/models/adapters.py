@@ -6,7 +6,6 @@ made for and whether the export was proved. Nothing here imports torch or llama.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fireside import atomic, paths
-from fireside.errors import AdapterError, ModelError, StorageError
+from fireside.errors import AdapterError, ModelError, StorageError, did_you_mean
 from fireside.models.gguf_header import Header, Tensor, read_header
 from fireside.models.types import AdapterUse
 
@@ -170,9 +169,9 @@ def _folder(name: str) -> Path:
     """The folder of the adapter `name`. Raises AdapterError, with the nearest name, where there is none."""
     known = _names()
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "list them: fireside adapters list"
-        raise AdapterError(f"there is no adapter {name!r}", hint)
+        raise AdapterError(
+            f"there is no adapter {name!r}", did_you_mean(name, known, "list them: fireside adapters list")
+        )
     return paths.adapters_folder() / name
 
 

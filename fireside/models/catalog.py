@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from fireside import paths
-from fireside.errors import ModelError
+from fireside.errors import ModelError, StorageError, did_you_mean
 from fireside.models.bundled import CHAT_MODEL, located
 
 BUNDLED_NAME = "smollm2-135m"
@@ -44,16 +43,13 @@ def find(name: str) -> ModelFile:
     if name in known:
         return known[name]
     try:
-        path = Path(name).expanduser()
+        path = paths.expanded(name)
         if path.is_file():
             return ModelFile(path.stem, path.absolute(), "file", path.stat().st_size)
-    except (OSError, RuntimeError) as error:
+    except (OSError, StorageError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"cannot look at the model file {name}: {reason}", "check the path") from error
     if path.suffix == ".gguf" or len(path.parts) > 1:
         raise ModelError(f"there is no model file {name}", "check the path; `fireside models list` shows what there is")
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = (
-        f"did you mean {close[0]}?" if close else f"known models: {', '.join(known)}; or give the path of a GGUF file"
-    )
-    raise ModelError(f"there is no model called {name!r}", hint)
+    otherwise = f"known models: {', '.join(known)}; or give the path of a GGUF file"
+    raise ModelError(f"there is no model called {name!r}", did_you_mean(name, known, otherwise))

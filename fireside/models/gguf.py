@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fireside.cores import usable_cores
 from fireside.errors import AdapterError, ModelError
 from fireside.models.detokenizer import Detokenizer
 from fireside.models.gguf_header import read_header
@@ -64,7 +65,7 @@ class Engine:
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = min(loading.context_length, trained_length) if trained_length > 0 else loading.context_length
         parameters.n_batch = parameters.n_ubatch = min(512, parameters.n_ctx)
-        parameters.n_threads = parameters.n_threads_batch = loading.threads or _available_cores()
+        parameters.n_threads = parameters.n_threads_batch = loading.threads or usable_cores()
         parameters.no_perf = True
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
@@ -360,10 +361,3 @@ def _modified(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _available_cores() -> int:
-    """CPU cores this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -106,7 +106,8 @@ class _Compiler:
         following = '""'
         beginnings: list[str] = []
         for index, (key, subschema) in reversed(list(enumerate(properties.items()))):
-            pair = f"{literal(_json(key) + ': ')} {self.value(subschema, f'{name}-{index}')}"
+            pair = f"{name}-pair-{index}"
+            self._rules.append(f"{pair} ::= {literal(_json(key) + ': ')} {self.value(subschema, f'{name}-{index}')}")
             next_rule = f"{name}-next-{index}"
             with_comma = f'", " {pair}'
             self._rules.append(f"{next_rule} ::= {with_comma if key in required else f'({with_comma})?'} {following}")

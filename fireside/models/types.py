@@ -39,6 +39,11 @@ class AdapterUse:
     path: Path
     scale: float = 1.0
 
+    @property
+    def spec(self) -> str:
+        """As it is written: `NAME:SCALE`, which `adapters.resolve` reads."""
+        return f"{self.name}:{self.scale:g}"
+
 
 @dataclass(frozen=True)
 class Request:

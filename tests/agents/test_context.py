@@ -21,13 +21,31 @@ async def test_what_fits_is_left_alone() -> None:
     assert await fit(messages, ScriptedModel([]), 512) == (messages, 0)
 
 
-async def test_old_turns_go_in_one_big_step_and_the_system_prompt_stays() -> None:
-    messages = (SYSTEM, *(words(role, 400) for _ in range(5) for role in ("user", "assistant")), words("user", 10))
-    kept, dropped = await fit(messages, ScriptedModel([]), 512)
-    assert kept[0] == SYSTEM
-    assert kept[1:] == messages[1 + dropped :]
-    assert kept[1].role == "user"
-    assert sum(len(message.content.split()) for message in kept) <= 2048
+async def test_old_turns_go_in_big_steps_and_the_system_prompt_stays() -> None:
+    talk = [words(role, 50) for _ in range(100) for role in ("user", "assistant")]
+    cuts = []
+    for length in range(1, len(talk), 2):
+        messages = (SYSTEM, *talk[:length])
+        kept, dropped = await fit(messages, ScriptedModel([]), 512)
+        assert kept[0] == SYSTEM
+        assert kept[1:] == messages[1 + dropped :]
+        assert kept[1].role == "user"
+        cuts.append(dropped)
+    # 100 turns of 100 tokens: with a cut at every turn there were 65 of them.
+    assert cuts == sorted(cuts)
+    assert 5 <= len(set(cuts)) <= 10
+
+
+async def test_text_of_many_tokens_a_character_still_keeps_what_fits() -> None:
+    class Dense(ScriptedModel):
+        """Three tokens a character."""
+
+        async def count_tokens(self, prompt: tuple[Message, ...] | str) -> int:
+            return 3 * sum(len(message.content) for message in prompt if isinstance(message, Message))
+
+    talk = [Message(role, "火" * 300) for _ in range(10) for role in ("user", "assistant")]  # type: ignore[arg-type]
+    kept, dropped = await fit((SYSTEM, *talk, Message("user", "火")), Dense([]), 512)
+    assert (len(kept), dropped) == (4, 18)
 
 
 async def test_a_last_message_over_half_the_context_is_kept_alone() -> None:

@@ -192,3 +192,17 @@ def test_failures_of_the_machine_are_told_in_the_persons_terms(tmp_path, error, 
     told = child._explained(error, tmp_path)
     assert isinstance(told, kind)
     assert message in told.message
+
+
+def test_a_second_run_of_the_same_name_is_refused_while_the_first_goes_on(config, home):
+    folder = home / "runs" / "kitchen-1"
+    folder.mkdir(parents=True)
+    (folder / CONFIG).write_text("", "utf-8")
+    write_status(folder, Status(adapter="kitchen", state="training", pid=1))
+    lock = take_lock(folder)
+    try:
+        with pytest.raises(TrainingError, match="kitchen-1 is training 'kitchen' already"):
+            start_run(config)
+        assert list_runs() == [folder]
+    finally:
+        os.close(lock)

@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -65,6 +66,27 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="not of this kind"):
         opened(path)
     assert path.read_bytes() == before
+
+
+def test_what_to_do_with_a_file_that_is_not_ours_can_be_said(tmp_path: Path) -> None:
+    damaged, foreign = tmp_path / "a.db", tmp_path / "b.db"
+    damaged.write_bytes(b"x" * 1000)
+    other = sqlite3.connect(foreign)
+    other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    for path in (damaged, foreign):
+        with pytest.raises(StorageError) as refused:
+            Database(path, application_id=7, migrations=ONE, recovery="buy a new one")
+        assert refused.value.hint == "buy a new one"
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [("NORMAL", 1), ("FULL", 2)])
+def test_how_soon_a_commit_is_on_the_disk_is_chosen(
+    tmp_path: Path, synchronous: Literal["NORMAL", "FULL"], number: int
+) -> None:
+    database = Database(tmp_path / "a.db", application_id=7, migrations=ONE, synchronous=synchronous)
+    assert database.read("PRAGMA synchronous")[0][0] == number
+    database.close()
 
 
 def test_a_damaged_page_is_told_when_it_is_read(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def test_a_relative_home_and_one_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("FIRESIDE_HOME", "~nobody-of-this-name/x")
     with pytest.raises(StorageError, match="FIRESIDE_HOME"):
         paths.home()
+    with pytest.raises(StorageError, match="no home folder for ~nobody-of-this-name/x"):
+        paths.expanded("~nobody-of-this-name/x")
 
 
 @given(st.text(max_size=80))

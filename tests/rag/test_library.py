@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fireside.database import Database
 from fireside.errors import DocumentError, StorageError
 from rag import ingest, store
 from rag.library import Library, create_library, library_names, open_library
@@ -118,6 +121,7 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(library: Library, fo
     (folder / "link.md").symlink_to(tmp_path / "secret.md")
     (folder / "way").symlink_to(tmp_path / "outside")
     (folder / "inner.md").symlink_to(folder / "rules.md")
+    (folder / "round.md").symlink_to(folder / "round.md")
     ingest.add(library, [folder], 200)
     assert indexed(library) == ["boat.txt", "birds.html", "inner.md", "rules.md"]
 
@@ -162,9 +166,9 @@ def test_documents_are_shown_and_removed_by_path_or_its_end(library: Library, fo
 def test_a_removed_document_leaves_no_text_and_no_vector(library: Library, folder: Path) -> None:
     ingest.add(library, [folder], 200)
     library.remove(["boat.txt", "birds.html", "rules.md"])
-    with store.opened(library.database) as connection:
+    with store.opened(library.database) as database:
         for table in ("documents", "chunks", "vectors", "full_text"):
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+            assert database.read(f"SELECT count(*) FROM {table}")[0][0] == 0
 
 
 # Names
@@ -201,38 +205,72 @@ def test_a_full_disk_keeps_what_was_committed(
     library: Library, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest.add(library, [folder], 200)
-    connect = store._connect
+    opened = store.opened
 
-    def small_disk(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-        return connection
+    @contextmanager
+    def small_disk(path: Path) -> Iterator[Database]:
+        with opened(path) as database:
+            ((pages,),) = database.read("PRAGMA page_count")
+            database.read(f"PRAGMA max_page_count = {pages}")
+            yield database
 
-    monkeypatch.setattr(store, "_connect", small_disk)
+    monkeypatch.setattr(store, "opened", small_disk)
     (tmp_path / "big.txt").write_text("\n\n".join(f"word{number} " * 90 for number in range(500)))
     with pytest.raises(StorageError, match="the disk is full") as caught:
         ingest.add(library, [tmp_path / "big.txt"], 200)
-    assert caught.value.hint == "free some space and run it again"
+    assert caught.value.hint == "free some space, then try again"
     monkeypatch.undo()
     assert indexed(library) == ["boat.txt", "birds.html", "rules.md"]
     assert library.search(QUESTION, 1)[0].text == "Drain the pump before frost."
 
 
+def test_a_library_being_written_is_one_clear_line(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.documents()
+    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.0)
+    with store.opened(library.database) as writer, writer.transaction():
+        assert library.documents() == []
+        with pytest.raises(StorageError, match="locked"), store.opened(library.database) as other:
+            store.remove(other, ["a.md"])
+
+
+def test_a_document_committed_is_on_the_disk(library: Library) -> None:
+    with store.opened(library.database) as database:
+        assert database.read("PRAGMA synchronous")[0][0] == 2  # FULL, https://www.sqlite.org/pragma.html
+        assert database.read("PRAGMA journal_mode")[0][0] == "wal"
+
+
 def test_damaged_and_newer_databases_are_one_clear_line(library: Library) -> None:
     library.database.write_bytes(b"garbage" * 1000)
-    with pytest.raises(DocumentError, match="is damaged") as caught:
+    with pytest.raises(StorageError, match="is damaged") as caught:
         library.documents()
     assert "move the folder" in (caught.value.hint or "")
+    assert library.database.read_bytes() == b"garbage" * 1000
     library.database.unlink()
     library.documents()
     with sqlite3.connect(library.database) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DocumentError, match="newer Fireside"):
+    with pytest.raises(StorageError, match="newer Fireside"):
         library.documents()
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be used"):
-        Library(tmp_path / "none").documents()
+def test_a_database_that_is_no_library_is_refused_untouched(library: Library, folder: Path) -> None:
+    with sqlite3.connect(library.database) as connection:
+        connection.execute("CREATE TABLE documents (theirs)")
+    connection.close()
+    before = library.database.read_bytes()
+    with pytest.raises(StorageError, match="not of this kind") as caught:
+        ingest.add(library, [folder], 200)
+    assert str(library.folder) in (caught.value.hint or "")
+    assert library.database.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot create the folder"):
+        Library(tmp_path / "file" / "cabin").documents()
+
+
+def test_a_failure_beside_the_library_is_not_called_its_own(library: Library) -> None:
+    with pytest.raises(FileNotFoundError), store.opened(library.database):
+        raise FileNotFoundError("something else")

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,11 @@ def test_code_beside_the_documents_does_not_run(tmp_path: Path, monkeypatch: pyt
     with Reader() as documents:
         assert documents.read(tmp_path / "a.md").text == "text"
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_interrupt_from_the_terminal_does_not_reach_the_reader(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("text")
+    with Reader() as documents:
+        documents.read(tmp_path / "a.md")
+        assert documents._child is not None
+        assert os.getpgid(documents._child.pid) != os.getpgid(0)

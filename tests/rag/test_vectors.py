@@ -48,8 +48,8 @@ def test_a_chroma_folder_behind_the_record_catches_up(library: Library, folder: 
     shutil.rmtree(library.folder / "chroma")
     behind.rename(library.folder / "chroma")
     assert {found.document for found in library.search("boat pump", 9)} == {str(folder / "rules.md")}
-    with store.opened(library.database) as connection:
-        assert len(library.index.nearest(connection, library.encoder.encode(["boat"])[0], 9)) == 2
+    with store.opened(library.database) as database:
+        assert len(library.index.nearest(database, library.encoder.encode(["boat"])[0], 9)) == 2
 
 
 @pytest.mark.parametrize("damage", ["sqlite", "garbage stamp", "vectors cut off", "collection gone"])
@@ -74,9 +74,20 @@ def test_a_damaged_chroma_folder_is_made_anew(library: Library, tmp_path: Path, 
             connection.execute("DELETE FROM collections")
         connection.close()
     assert library.search("n42x1 n42x2 n42x3", 1) == [before]
-    with store.opened(library.database) as connection:
-        (vector,) = store.vectors_of(connection, [7]).values()
-        assert library.index.nearest(connection, vector, 1) == [7]
+    with store.opened(library.database) as database:
+        (vector,) = store.vectors_of(database, [7]).values()
+        assert library.index.nearest(database, vector, 1) == [7]
+
+
+@pytest.mark.parametrize("sections", [2, 1100])
+def test_a_folder_closed_and_opened_again_is_not_made_anew(library: Library, tmp_path: Path, sections: int) -> None:
+    (tmp_path / "notes.md").write_text("\n".join(f"# Note\n\nn{number}\n" for number in range(sections)))
+    ingest.add(library, [tmp_path / "notes.md"], 200)
+    stamped = stamp(library).read_text()
+    for _ in range(3):
+        library.close()
+        assert library.search("n1", 1)[0].text == "n1"
+    assert stamp(library).read_text() == stamped
 
 
 def test_a_rebuild_embeds_nothing(library: Library, folder: Path, encoder: Any) -> None:
@@ -95,7 +106,7 @@ def test_a_file_dotenv_beside_the_documents_does_not_configure_chroma(
     program = (
         "from pathlib import Path; from rag import store; from rag.library import Library\n"
         f"library = Library(Path({str(library.folder)!r}))\n"
-        "with store.opened(library.database) as connection: library.index.line_up(connection)\n"
+        "with store.opened(library.database) as database: library.index.line_up(database)\n"
         "print(library.index._collection.count())"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -123,11 +134,11 @@ class Waiting(BagOfWords):
 library = Library(Path({library!r}), Waiting())
 if {stop_in_commit}:
     finish = store._finish
-    def wait_for_the_last(connection):
-        if connection.execute("SELECT count(*) FROM documents").fetchone() == (len(sys.argv) - 1,):
+    def wait_for_the_last(connection, let_go):
+        if connection.execute("SELECT count(*) FROM documents").fetchone()[0] == len(sys.argv) - 1:
             print("waiting", flush=True)
             sys.stdin.read()
-        finish(connection)
+        finish(connection, let_go)
     store._finish = wait_for_the_last
 ingest.add(library, sys.argv[1:], 200)
 print("done", flush=True)
@@ -150,8 +161,8 @@ def test_what_another_process_adds_is_found_here(library: Library, folder: Path)
     with other_process(library, folder / "rules.md") as other:
         assert other.communicate()[0] == "done\n"
     assert len(library.search("boat pump", 9)) == 3
-    with store.opened(library.database) as connection:
-        assert len(library.index.nearest(connection, library.encoder.encode(["pump"])[0], 9)) == 3
+    with store.opened(library.database) as database:
+        assert len(library.index.nearest(database, library.encoder.encode(["pump"])[0], 9)) == 3
 
 
 def test_two_open_at_one_folder_both_find_what_another_process_adds(
@@ -162,9 +173,12 @@ def test_two_open_at_one_folder_both_find_what_another_process_adds(
     assert len(again.search("boat", 9)) == len(library.search("boat", 9)) == 1
     with other_process(library, folder / "rules.md") as other:
         other.communicate()
-    for each in (library, again):
-        with store.opened(each.database) as connection:
-            assert len(each.index.nearest(connection, encoder.encode(["pump"])[0], 9)) == 3
+    stamped = stamp(library).read_text()
+    for each in (library, again, library):
+        with store.opened(each.database) as database:
+            assert len(each.index.nearest(database, encoder.encode(["pump"])[0], 9)) == 3
+    # Neither closed the folder under the other, which would have made it anew.
+    assert stamp(library).read_text() == stamped
     again.close()
 
 
@@ -183,8 +197,8 @@ def test_kill_9_in_mid_ingest_leaves_whole_documents(library: Library, tmp_path:
         other.communicate()
     assert indexed(library) == ["0.md", "1.md", "2.md"]
     assert all(record.chunks == 2 for record in library.documents())
-    with store.opened(library.database) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with store.opened(library.database) as database:
+        assert database.read("PRAGMA integrity_check")[0][0] == "ok"
     report = ingest.add(library, given, 200)
     assert (report.indexed, report.unchanged) == (1, 3)
 
@@ -211,6 +225,53 @@ def test_closing_one_library_leaves_another_open(library: Library, folder: Path,
     assert len(other.search(QUESTION, 9)) == 3
     other.close()
     assert len(library.search(QUESTION, 9)) == 4
+
+
+def test_a_library_is_closed_while_another_searches(library: Library, folder: Path, encoder: Any) -> None:
+    ingest.add(library, [folder], 200)
+    (library.folder.parent / "other").mkdir()
+    other = Library(library.folder.parent / "other", encoder)
+    ingest.add(other, [folder / "rules.md"], 200)
+    stamped = stamp(other).read_text()
+    with ThreadPoolExecutor(2) as threads:
+        searches = [threads.submit(other.search, QUESTION, 1) for _ in range(60)]
+        for _ in range(10):
+            library.close()
+            assert len(library.search(QUESTION, 9)) == 4
+    assert {search.result()[0].text for search in searches} == {"Drain the pump before frost."}
+    # The other one never had to be made anew.
+    assert stamp(other).read_text() == stamped
+    other.close()
+
+
+def test_a_close_waits_for_a_search_in_another_thread(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.add(library, [folder], 200)
+    stamped = stamp(library).read_text()
+    query = library.index._query
+    with ThreadPoolExecutor(1) as threads:
+
+        def closed_meanwhile(vector: Any, limit: int) -> list[int]:
+            closing = threads.submit(library.close)
+            with pytest.raises(TimeoutError):
+                closing.result(timeout=0.1)
+            return query(vector, limit)
+
+        monkeypatch.setattr(library.index, "_query", closed_meanwhile)
+        assert len(library.search(QUESTION, 9)) == 4
+    assert stamp(library).read_text() == stamped
+
+
+def test_dotenv_files_are_read_again_once_chroma_is_imported(library: Library, folder: Path, tmp_path: Path) -> None:
+    from pydantic_settings import BaseSettings
+
+    class Theirs(BaseSettings):
+        color: str = "none"
+
+    ingest.add(library, [folder], 200)
+    (tmp_path / "theirs.env").write_text("COLOR=blue\n")
+    assert Theirs(_env_file=tmp_path / "theirs.env").color == "blue"  # type: ignore[call-arg]
 
 
 def test_threads_search_while_another_adds(library: Library, folder: Path) -> None:

@@ -159,7 +159,10 @@ def test_a_wrong_setting_is_one_line(asked: Any, monkeypatch: pytest.MonkeyPatch
 async def test_the_person_decides_at_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, answer: str
 ) -> None:
-    terminal = io.StringIO(typed)
+    read, write = os.pipe()
+    os.write(write, typed.encode())
+    os.close(write)
+    terminal = os.fdopen(read)
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -167,6 +170,7 @@ async def test_the_person_decides_at_a_terminal(
     call = ToolCall("read_file", {"path": "a\x1b[2Jb"})
     assert await approve(ApprovalAsked(call, "why")) == answer
     shown = capsys.readouterr().err
+    terminal.close()
     assert "The model wants to run read_file(path=" in shown
     assert "\x1b" not in shown
 

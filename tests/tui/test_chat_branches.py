@@ -8,6 +8,7 @@ from typing import Any
 from textual.widgets import TextArea
 
 from tui.chat.dialogs import TextDialog
+from tui.chat.message import MessageView
 
 
 async def test_retry_writes_a_second_version_beside_the_first(chat_with: Callable[..., Any]) -> None:
@@ -74,6 +75,17 @@ async def test_an_edited_reply_stands_as_written(chat_with: Callable[..., Any]) 
         await chat.until(lambda: chat.texts() == ["Colour?", "Green."])
         assert len(chat.model.requests) == 1
         assert chat.session.messages()[-1].status == "complete"
+
+
+async def test_two_quick_keys_on_a_message_that_goes_away_are_as_good_as_one(chat_with: Callable[..., Any]) -> None:
+    async with chat_with([["First try."], ["Second try."]]) as chat:
+        await chat.send("Go.")
+        await chat.send("/retry")
+        view = chat.screen.transcript.views[-1]
+        for act in ("previous", "previous", "up"):
+            view.post_message(MessageView.Act(view, act))
+        await chat.shows("‹ 1/2 ›")
+        assert chat.texts() == ["Go.", "First try."]
 
 
 async def test_leaving_the_editor_changes_nothing(chat_with: Callable[..., Any]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.widgets import TextArea
 
+from tui.chat.dialogs import TextDialog
 from tui.chat.prompt import Dropdown
 
 
@@ -41,12 +43,23 @@ async def test_an_empty_message_is_not_sent(chat_with: Callable[..., Any]) -> No
 async def test_pasted_text_loses_what_a_terminal_would_act_on(chat_with: Callable[..., Any]) -> None:
     async with chat_with([["Yes."]]) as chat:
         pasted = "red \x1b[31mtext\x1b[0m\r\nclip\x1b]52;c;AAAA\x07 \x9b2J end\u202e"
-        chat.screen.prompt.post_message(events.Paste(pasted))
+        chat.app.post_message(events.Paste(pasted))
         await chat.until(lambda: chat.screen.prompt.text)
         assert chat.screen.prompt.text == "red text\nclip  end"
         await chat.pilot.press("enter")
         await chat.settled()
         assert chat.texts()[0] == "red text\nclip  end"
+
+
+async def test_text_pasted_into_a_dialog_is_made_safe_too(chat_with: Callable[..., Any]) -> None:
+    async with chat_with() as chat:
+        await chat.write("/system")
+        await chat.until(lambda: isinstance(chat.app.screen, TextDialog))
+        area = chat.app.screen.query_one(TextArea)
+        area.text = ""
+        chat.app.post_message(events.Paste("be \x1b[31mkind\x9b2J"))
+        await chat.until(lambda: area.text)
+        assert area.text == "be kind"
 
 
 async def test_up_recalls_what_was_sent_and_down_brings_the_draft_back(chat_with: Callable[..., Any]) -> None:

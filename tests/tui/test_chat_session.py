@@ -12,7 +12,7 @@ import pytest
 from agents.events import ApprovalAsked, Event, TextDelta, TurnFailed, TurnFinished
 from fireside.conversations.store import ConversationStore
 from fireside.conversations.types import StoredMessage
-from fireside.errors import FiresideError, ModelError, WorkerDied
+from fireside.errors import FiresideError, ModelError, StorageError, WorkerDied
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import ChatModel, ModelInfo
 from fireside.settings import Settings
@@ -87,6 +87,27 @@ async def test_stop_before_the_first_piece_leaves_an_empty_stopped_reply(session
     await run(session, session.send("Two."))
     prompt = session.model.requests[1].prompt  # type: ignore[attr-defined]
     assert [message.content for message in prompt[1:]] == ["Two."]
+
+
+async def test_a_reply_that_cannot_be_saved_when_stopped_leaves_the_session_free(
+    session_of: Opened, store: ConversationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of([asyncio.Event()])
+    reply = session.send("Go.")
+    rest = asyncio.ensure_future(_rest(session.write(reply, deny)))
+    while not session.model.requests:  # type: ignore[attr-defined]  # the scripted model
+        await asyncio.sleep(0)
+
+    def full(*_: Any) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(store, "write", full)
+    session.stop()
+    with pytest.raises(StorageError):
+        await rest
+    assert not session.busy
+    async with asyncio.timeout(10):
+        await session.close()
 
 
 async def test_stop_without_a_reply_does_nothing(session_of: Opened) -> None:
@@ -182,6 +203,27 @@ async def test_a_model_that_does_not_load_leaves_the_old_one(store: Conversation
         await session.use_model("broken")
     await run(session, session.send("One."))
     assert session.messages()[-1].text == "a"
+
+
+async def test_a_reply_begun_while_another_model_loads_keeps_its_own(store: ConversationStore) -> None:
+    loaded = asyncio.Event()
+
+    class Slow(ScriptedModel):
+        async def start(self) -> ModelInfo:
+            await loaded.wait()
+            return await super().start()
+
+    models: dict[str | None, ChatModel] = {None: ScriptedModel([["a"]]), "slow": Slow([])}
+    session = ChatSession(store, Settings(), lambda name: models[name])
+    changing = asyncio.ensure_future(session.use_model("slow"))
+    await asyncio.sleep(0)
+    reply = session.send("One.")
+    loaded.set()
+    with pytest.raises(FiresideError, match="still being written"):
+        await changing
+    await run(session, reply)
+    assert session.messages()[-1].text == "a"
+    assert session.model is models[None]
 
 
 async def test_another_model_takes_over_and_the_conversation_remembers_it(store: ConversationStore) -> None:

@@ -136,6 +136,39 @@ def test_a_terminal_that_goes_away_in_mid_reply_loses_nothing(terminal: Terminal
     assert saved(tmp_path) == [("Go.", "complete"), ("Kept so far", "stopped")]
 
 
+def test_pasted_escape_sequences_and_bad_bytes_press_no_keys(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.read_until("rite a message")
+    os.write(terminal.screen, b"\x1b[200~caf\xe9 \x1b[31mfi\x1bZ\rre\x1b[201~\r")
+    terminal.read_until("Kept so far")
+    terminal.type("\x11")
+    assert terminal.wait() == 0
+    assert_sane(terminal)
+    assert saved(tmp_path)[0] == ("caf\ufffd fi\nre", "complete")
+
+
+@pytest.mark.parametrize("failing", ["event", "input"])
+def test_a_failure_of_the_app_itself_is_one_line_and_a_sane_terminal(tmp_path: Path, failing: str) -> None:
+    broken = {
+        "event": "from tui.chat.screen import ChatScreen\n"
+        "def fail(self): raise ValueError('a \x1b[31mbug')\nChatScreen.action_stop = fail\n",
+        "input": "from textual.drivers.linux_driver import LinuxDriver\n"
+        "def fail(self): raise ValueError('a \x1b[31mbug')\nLinuxDriver.run_input_thread = fail\n",
+    }[failing]
+    terminal = Terminal([sys.executable, "-c", broken + SCRIPT, str(tmp_path / "conversations.db")], tmp_path)
+    try:
+        if failing == "event":
+            terminal.read_until("rite a message")
+            terminal.type("\x1b")
+        terminal.wait()
+        assert_sane(terminal)
+        last = terminal.output[terminal.output.rindex(b"\x1b[?1049l") :].decode()
+        assert "error: Fireside failed: ValueError: a bug" in last
+        assert "Traceback" not in last
+        assert "Traceback" in (tmp_path / "crash.log").read_text("utf-8")
+    finally:
+        terminal.close()
+
+
 def test_without_a_terminal_the_chat_says_so_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tui.cli"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fireside.conversations.store import ConversationStore
 from fireside.errors import ModelError, StorageError, WorkerDied
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import ModelInfo
@@ -204,3 +205,15 @@ async def test_a_full_disk_is_one_notice_and_the_text_stays_on_the_screen(
             assert not chat.session.busy
         await chat.send("Once more.")
         assert chat.texts()[-1] == "Again."
+
+
+async def test_a_disk_that_is_full_at_the_start_does_not_keep_the_model_away(
+    chat_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: ConversationStore) -> int:
+        raise StorageError("the disk is full", "free some space")
+
+    monkeypatch.setattr(ConversationStore, "recover", full)
+    async with chat_with() as chat:
+        await chat.shows("the disk is full")
+        await chat.shows("ready")

@@ -115,3 +115,23 @@ def test_another_encoding_of_the_output_is_no_traceback(tmp_path: Path) -> None:
         assert b"feuer" in done.stdout
     done_utf8 = fireside("models", "list", "--json")
     assert done_utf8.returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_traceback(closed: str) -> None:
+    command = f'"$0" -m tui.cli models list {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("bundled" in done.stdout) == (" >" not in f" {closed}")
+
+
+def test_an_interrupt_while_the_commands_load_is_no_traceback() -> None:
+    script = (
+        "import builtins, signal, sys\nfrom tui.cli import main\nload = builtins.__import__\n"
+        "def interrupted(name, *more):\n"
+        "    if name == 'argparse': signal.raise_signal(signal.SIGINT)\n"
+        "    return load(name, *more)\n"
+        "builtins.__import__ = interrupted\nsys.exit(main(['models', 'list']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -130,3 +130,32 @@ def test_k_has_bounds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["docs", "search", "x", "-k", "0"])
     assert "from 1 to 1000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["add", "sync"])
+def test_an_empty_path_is_wrong_usage_and_not_the_current_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["docs", action, ""])
+    assert caught.value.code == 2
+    assert "a path is empty" in capsys.readouterr().err
+
+
+def test_a_file_name_with_a_newline_is_listed_on_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "two\nlines.md").write_text("Birch.\n")
+    assert main(["docs", "add", str(folder)]) == 0
+    capsys.readouterr()
+    assert main(["docs", "list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_an_interrupted_run_says_what_is_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rag.ingest.add", interrupted)
+    assert main(["docs", "add", str(folder)]) == 130
+    assert "what was indexed so far is kept" in capsys.readouterr().err

@@ -145,6 +145,19 @@ async def test_an_edit_keeps_the_old_text_as_a_version(desk: Callable[..., Any])
         assert "version 2/2" in at.text
 
 
+async def test_leaving_a_dialog_changes_nothing(desk: Callable[..., Any]) -> None:
+    async with desk([[" One."]]) as at:
+        await at.write("Go.")
+        before = at.screen.story.manuscript
+        for key in ("ctrl+g", "ctrl+s", "ctrl+t"):
+            await at.pilot.press(key)
+            await at.until(lambda: at.app.screen is not at.screen)
+            await at.pilot.press("escape")
+            await at.until(lambda: at.app.screen is at.screen)
+            assert at.screen.story.manuscript == before
+            assert at.screen.query_one("#story-notice", Static).display is False
+
+
 async def test_escape_stops_and_keeps_what_came_and_the_second_one_leaves(desk: Callable[..., Any]) -> None:
     gate = asyncio.Event()
     async with desk([[" Half a", gate, " never"]]) as at:

@@ -225,7 +225,7 @@ async def _train(screen: ChatScreen, argument: str) -> None:
     if argument:
         from finetune.config import load_config
 
-        config = await asyncio.to_thread(load_config, Path(argument).expanduser())
+        config = await asyncio.to_thread(load_config, paths.expanded(argument))
         folder = await asyncio.to_thread(start_run, config)
     else:
         runs = await asyncio.to_thread(list_runs)
@@ -261,7 +261,7 @@ async def _export(screen: ChatScreen, argument: str) -> None:
     conversation = screen.session.conversation
     if conversation is None:
         raise FiresideError("there is nothing to export yet", "send a message first")
-    path = Path(argument).expanduser()
+    path = paths.expanded(argument)
     if path.suffix not in (".md", ".json"):
         raise FiresideError(f"{path.name} is neither .md nor .json", "end the file name in .md or .json")
     if path.exists() and not await screen.app.push_screen_wait(ConfirmDialog(f"Replace {path.name}?")):

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
-from fireside.text import for_terminal, for_terminal_line
+from fireside.text import for_terminal_line
 from tui.slash import COMMANDS, Choices, Completion, complete
 
 PLACEHOLDER = "Write a message, or / for commands"
@@ -83,13 +83,6 @@ class Prompt(TextArea):
         if self._took(event.key):
             event.stop()
             event.prevent_default()
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        """Insert pasted text without anything a terminal would act on."""
-        event.prevent_default()
-        event.stop()
-        if result := self._replace_via_keyboard(for_terminal(event.text), *self.selection):
-            self.move_cursor(result.end_location)
 
     def _took(self, key: str) -> bool:
         """Whether `key` meant something else than text or movement."""

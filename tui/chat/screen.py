@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import ClassVar
 
 from textual import on, work
@@ -91,6 +92,10 @@ class ChatScreen(Screen[None]):
         library, adapter = self._wanted
         try:
             self.session.store.recover()
+        except FiresideError as error:
+            # A full disk: what is there can be read all the same.
+            self.show_error(error)
+        try:
             self.show_sidebar()
             await self.session.start_model()
             self.set_state("thinking…" if self.session.busy else "ready")
@@ -137,7 +142,7 @@ class ChatScreen(Screen[None]):
 
     def _show_status(self) -> None:
         session = self.session
-        adapter = f"{session.adapter.name}:{session.adapter.scale:g}" if session.adapter else ""
+        adapter = session.adapter.spec if session.adapter else ""
         if not self.is_running:
             return
         self.query_one(StatusLine).status = Status(
@@ -211,9 +216,10 @@ class ChatScreen(Screen[None]):
         live = await self.transcript.begin_reply()
         self.prompt.focus()
         try:
-            async for event in self.session.write(reply, self._approve):
-                self._follow(event)
-                await live.take(event)
+            async with aclosing(self.session.write(reply, self._approve)) as events:
+                async for event in events:
+                    self._follow(event)
+                    await live.take(event)
         except StorageError as error:
             # What could not be saved stays on the screen, where it can be copied.
             await live.end()
@@ -313,6 +319,9 @@ class ChatScreen(Screen[None]):
             await commands.run(self, command.name, argument)
         except FiresideError as error:
             self.show_error(error)
+        except OSError as error:
+            # A path that is too long or may not be looked at: the system's word on it is enough.
+            self.show_notice(str(error), error=True)
         self._show_status()
 
     @on(Sidebar.Act)
@@ -351,8 +360,11 @@ class ChatScreen(Screen[None]):
 
     async def _sibling(self, message: StoredMessage, step: int) -> None:
         """Show the version before or after a message, keeping the cursor on it."""
-        place = [shown.id for shown in self.session.messages()].index(message.id)
         try:
+            shown = [each.id for each in self.session.messages()]
+            if message.id not in shown:
+                return  # A second key, pressed before the first had brought another branch.
+            place = shown.index(message.id)
             moved = self.session.sibling(message.id, step)
         except FiresideError as error:
             self.show_error(error)

@@ -127,6 +127,8 @@ class Transcript(VerticalScroll, can_focus=False):
     def beside(self, view: MessageView, step: int) -> MessageView | None:
         """The message `step` places below (or, negative, above) `view` among the mounted ones."""
         views = self.views
+        if view not in views:
+            return None
         place = views.index(view) + step
         return views[place] if 0 <= place < len(views) else None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.commands.actions import add_action
 from tui.console import emit, note, say
 
 if TYPE_CHECKING:
@@ -19,23 +19,14 @@ def add_parser(subparsers: Any) -> None:
         "adapters", help="fine-tuned adapters: list, show, import, remove", description=__doc__
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _action(actions, "list", _list, "list the adapters")
-    show = _action(actions, "show", _show, "show what an adapter was made for, of what, and how it did")
+    add_action(actions, "list", _list, "list the adapters")
+    show = add_action(actions, "show", _show, "show what an adapter was made for, of what, and how it did")
     show.add_argument("name", metavar="NAME")
-    incoming = _action(actions, "import", _import, "copy a GGUF LoRA adapter in")
+    incoming = add_action(actions, "import", _import, "copy a GGUF LoRA adapter in")
     incoming.add_argument("file", type=Path, metavar="FILE.gguf")
     incoming.add_argument("--name", metavar="NAME", help="what to call it (default: the file's name)")
-    remove = _action(actions, "remove", _remove, "delete an adapter")
+    remove = add_action(actions, "remove", _remove, "delete an adapter")
     remove.add_argument("name", metavar="NAME")
-
-
-def _action(
-    actions: Any, name: str, handler: Callable[[argparse.Namespace], int], what: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=what)
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    parser.set_defaults(handler=handler)
-    return parser
 
 
 def _list(options: argparse.Namespace) -> int:

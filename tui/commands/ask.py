@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +54,19 @@ def add_parser(subparsers: Any) -> None:
 
 def _positive(text: str) -> int:
     """An option's value: a whole number from 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    if not text.isdecimal() or (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return number
 
 
 def _temperature(text: str) -> float:
     """An option's value: a temperature from 0 to 5, as in the settings."""
-    if not 0 <= (number := float(text)) <= 5:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 5")
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 5")
     return number
 
 
@@ -111,7 +115,6 @@ async def _ask(options: argparse.Namespace, settings: Settings, model: ChatModel
 async def _turn(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> Turn:
     """Everything the options name, looked up; unknown names fail here, before the model works."""
     from agents.loop import Turn
-    from fireside.models.sampling import Sampling
     from fireside.models.types import AdapterUse, Message
 
     reply = settings.reply
@@ -123,13 +126,13 @@ async def _turn(options: argparse.Namespace, settings: Settings, model: ChatMode
         from fireside.models.adapters import resolve
 
         adapters = (resolve(options.adapter, info.sha256, info.architecture),)
+    sampling = reply.sampling(options.seed)
+    if options.temperature is not None:
+        sampling = replace(sampling, temperature=options.temperature)
     system = reply.system if options.system is None else options.system
     return Turn(
         messages=(Message("system", system), Message("user", question)),
-        sampling=Sampling(
-            reply.temperature if options.temperature is None else options.temperature,
-            reply.top_k, reply.top_p, reply.min_p, reply.repeat_penalty, options.seed,
-        ),
+        sampling=sampling,
         max_tokens=options.max_tokens or reply.max_tokens,
         adapters=adapters,
         library=library,
@@ -138,7 +141,7 @@ async def _turn(options: argparse.Namespace, settings: Settings, model: ChatMode
         max_steps=settings.tools.max_steps,
         passages=settings.documents.passages,
         dry_run=options.dry_run,
-    )  # fmt: skip
+    )
 
 
 def _library(name: str | None) -> Library | None:
@@ -178,10 +181,21 @@ def _approver(options: argparse.Namespace) -> Any:
         note(f"The model wants to run {call}")
         sys.stderr.write("Allow? [y]es, [a]lways in this turn, [N]o: ")
         sys.stderr.flush()
-        answer = (await asyncio.to_thread(sys.stdin.readline)).strip().lower()[:1]
+        answer = (await _typed_line()).strip().lower()[:1]
         return "once" if answer == "y" else "always" if answer == "a" else "deny"
 
     return approve
+
+
+async def _typed_line() -> str:
+    """The next line of stdin. No thread waits for it: at Ctrl-C the process would wait for the thread."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()
 
 
 async def _follow(events: AsyncGenerator[Event, None], live: bool) -> TurnFinished:

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fireside.errors import DocumentError
+from fireside.text import for_terminal_line
+from tui.commands.actions import add_action
 from tui.console import Progress, emit, note, say
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from rag.types import Passage
 
 _HITS = 5
+_LONGEST_PATH = 4096
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,9 +31,9 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = _action(actions, "add", _add, "index files and folders (Markdown, text, HTML, PDF, docx)")
-    add.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all that is in it")
+    add.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it")
     sync = _action(actions, "sync", _sync, "make the library hold these files and folders and nothing else")
-    sync.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all that is in it")
+    sync.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it")
     _action(actions, "list", _list, "list the documents")
     search = _action(actions, "search", _search, "find passages")
     search.add_argument("query", nargs="?", metavar="QUERY", help="what to look for")
@@ -46,11 +49,16 @@ def add_parser(subparsers: Any) -> None:
 def _action(
     actions: Any, name: str, handler: Callable[[argparse.Namespace], int], what: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=what)
+    parser = add_action(actions, name, handler, what)
     parser.add_argument("--library", default="default", metavar="NAME", help="the library (default: default)")
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    parser.set_defaults(handler=handler)
     return parser
+
+
+def _path(text: str) -> str:
+    # An empty variable in a shell is no wish to index, or with `sync` to keep, the current folder alone.
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty; the current folder is written '.'")
+    return text
 
 
 def _positive(text: str) -> int:
@@ -92,6 +100,10 @@ def _index(options: argparse.Namespace, run: Callable[..., Report]) -> int:
     with closing(create_library(options.library)) as library:
         try:
             report = run(library, options.paths, chunk_tokens, progress.update)
+        except KeyboardInterrupt:
+            progress.finish()
+            note("interrupted: what was indexed so far is kept, and the same command goes on from there")
+            raise
         finally:
             progress.finish()
     if options.json:
@@ -113,7 +125,7 @@ def _index(options: argparse.Namespace, run: Callable[..., Report]) -> int:
     for each in report.failed:
         # The last thing said is the error itself.
         if not named or each is not named[0]:
-            note(f"not indexed: {each.reason}")
+            note(f"not indexed: {for_terminal_line(each.reason, _LONGEST_PATH)}")
     if named:
         others = f" (and {len(named) - 1} more of the paths given)" if len(named) > 1 else ""
         raise DocumentError(f"{named[0].reason}{others}", named[0].hint)
@@ -128,7 +140,8 @@ def _list(options: argparse.Namespace) -> int:
     elif not records:
         say(f"the library {options.library} is empty")
     for record in [] if options.json else records:
-        say(f"{record.path}  {record.characters:,} characters, {_count(record.chunks, 'chunk')}")
+        name = for_terminal_line(record.path, _LONGEST_PATH)
+        say(f"{name}  {record.characters:,} characters, {_count(record.chunks, 'chunk')}")
     return 0
 
 
@@ -183,7 +196,7 @@ def _print_hits(query: str, passages: list[Passage], name_query: bool) -> None:
     for number, passage in enumerate(passages, start=1):
         where = f", p. {passage.page}" if passage.page is not None else ""
         heading = f", {' > '.join(passage.heading)}" if passage.heading else ""
-        say(f"{number}. {passage.document}{where}{heading}")
+        say(f"{number}. {for_terminal_line(passage.document, _LONGEST_PATH)}{where}{heading}")
         say(f"   score {passage.score:.2f}, similarity {passage.similarity:.2f}, at {passage.start}-{passage.end}")
         text = textwrap.shorten(passage.text, 480, placeholder=" ...")
         say(textwrap.fill(text, 100, initial_indent="   ", subsequent_indent="   "))
@@ -207,7 +220,7 @@ def _remove(options: argparse.Namespace) -> int:
         emit({"removed": removed})
     else:
         for path in removed:
-            say(f"removed {path}")
+            say(f"removed {for_terminal_line(path, _LONGEST_PATH)}")
     return 0
 
 

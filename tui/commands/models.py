@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from tui.commands.actions import add_action
 from tui.console import emit, say
 
 
@@ -12,13 +13,9 @@ def add_parser(subparsers: Any) -> None:
     """Add the `models` subcommand."""
     parser = subparsers.add_parser("models", help="the chat models on this machine")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="the bundled model and the GGUF files in the models folder")
-    listing.add_argument("--json", action="store_true", help="print one JSON document")
-    listing.set_defaults(handler=show_list)
-    show = actions.add_parser("show", help="what a model file says of itself")
+    add_action(actions, "list", show_list, "the bundled model and the GGUF files in the models folder")
+    show = add_action(actions, "show", show_model, "what a model file says of itself")
     show.add_argument("name", metavar="NAME", help="a model's name, or the path of a GGUF file")
-    show.add_argument("--json", action="store_true", help="print one JSON document")
-    show.set_defaults(handler=show_model)
 
 
 def show_list(options: argparse.Namespace) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tui.commands.actions import add_action
 from tui.console import emit, note, say
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ def add_parser(subparsers: Any) -> None:
     """Add `story` and its actions to the command line."""
     parser = subparsers.add_parser("story", help="stories: new, list, write, export", description=__doc__)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    new = _action(actions, "new", _new, "begin a story")
+    new = add_action(actions, "new", _new, "begin a story")
     new.add_argument("name", metavar="NAME", help="what the story is called on disk")
     new.add_argument("--title", default="", metavar="TEXT", help="its title (default: the name)")
     new.add_argument("--memory", default="", metavar="TEXT", help="what always holds: people, places, the premise")
     new.add_argument("--note", default="", metavar="TEXT", help="the author's note: how to go on, for now")
-    _action(actions, "list", _list, "list the stories")
-    write = _action(actions, "write", _write, "let the model write on; Ctrl-C stops it and keeps what came")
+    add_action(actions, "list", _list, "list the stories")
+    write = add_action(actions, "write", _write, "let the model write on; Ctrl-C stops it and keeps what came")
     write.add_argument("name", metavar="NAME", help="the story")
     write.add_argument(
         "--text", default="", metavar="PROMPT", help="first add this text of yours; '-' reads it from stdin"
@@ -35,21 +35,12 @@ def add_parser(subparsers: Any) -> None:
         "--retry", action="store_true", help="write the last piece again; the old one stays as an alternative"
     )
     write.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, or the path of a GGUF file")
-    export = _action(actions, "export", _export, "save as Markdown")
+    export = add_action(actions, "export", _export, "save as Markdown")
     export.add_argument("name", metavar="NAME", help="the story")
     export.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write (default: NAME.md here; '-' for stdout)"
     )
     export.add_argument("--force", action="store_true", help="replace the file if it exists")
-
-
-def _action(
-    actions: Any, name: str, handler: Callable[[argparse.Namespace], int], what: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=what)
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    parser.set_defaults(handler=handler)
-    return parser
 
 
 def _tokens(text: str) -> int:
@@ -151,8 +142,7 @@ def _report(story: Story, finished: Finished, as_json: bool) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
+    from fireside import paths
     from fireside.stories.export import to_markdown, write_markdown
     from fireside.stories.store import open_story
 
@@ -160,7 +150,7 @@ def _export(options: argparse.Namespace) -> int:
         if options.output == "-" and not options.json:
             say(to_markdown(story.info.title, story.manuscript).rstrip("\n"))
             return 0
-        file = Path(options.output or f"{options.name}.md").expanduser()
+        file = paths.expanded(options.output or f"{options.name}.md")
         write_markdown(file, story.info.title, story.manuscript, force=options.force)
         if options.json:
             emit({"name": options.name, "file": str(file)})

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tui.commands.actions import add_action
 from tui.console import emit, say
 
 
@@ -13,9 +14,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the `tools` subcommand."""
     parser = subparsers.add_parser("tools", help="what the assistant may do")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="every tool with its arguments")
-    listing.add_argument("--json", action="store_true", help="print the tools as OpenAI-style function schemas")
-    listing.set_defaults(handler=show_list)
+    add_action(actions, "list", show_list, "every tool with its arguments")
 
 
 def show_list(options: argparse.Namespace) -> int:

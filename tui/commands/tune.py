@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.commands.actions import add_action
 from tui.console import emit, note, say
 
 if TYPE_CHECKING:
@@ -23,29 +23,21 @@ def add_parser(subparsers: Any) -> None:
         "tune", help="fine-tune the chat model: run, list, show, verify", description=__doc__
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    run = _action(actions, "run", _run, "train an adapter as a configuration file says, and prove its export")
+    run = add_action(actions, "run", _run, "train an adapter as a configuration file says, and prove its export")
     run.add_argument("config", type=Path, metavar="CONFIG.toml", help="name, data and, if wished, how to train")
-    _action(actions, "list", _list, "list the training runs, newest first")
-    show = _action(actions, "show", _show, "show what a run is doing, or how it went")
+    add_action(actions, "list", _list, "list the training runs, newest first")
+    show = add_action(actions, "show", _show, "show what a run is doing, or how it went")
     show.add_argument("run", metavar="RUN", help="its name in `fireside tune list`")
-    verify = _action(
+    verify = add_action(
         actions, "verify", _verify, "compare llama.cpp with transformers, both with the adapter, once more"
     )
     verify.add_argument("name", metavar="RUN_OR_ADAPTER", help="an adapter, or the run that made it")
 
 
-def _action(
-    actions: Any, name: str, handler: Callable[[argparse.Namespace], int], what: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=what)
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    parser.set_defaults(handler=handler)
-    return parser
-
-
 def _run(options: argparse.Namespace) -> int:
     from finetune.config import load_config
     from finetune.run import cancel, follow, start_run
+    from finetune.status import Status
 
     config = load_config(options.config)
     folder = start_run(config)
@@ -56,10 +48,8 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         cancel(folder)
         note("cancelling the run ...")
-        for _ in follow(folder):
-            pass
-        note(f"the run {folder.name} was cancelled; no adapter was made")
-        return INTERRUPTED
+        # It may have been done already.
+        status = [event for event in follow(folder) if isinstance(event, Status)][-1]
     return _report_end(folder.name, status, options.json)
 
 
