@@ -112,12 +112,12 @@ def weights(work: Path, data: Path) -> bool:
         library = chunking_library(work, data, corpus)
         items = chunking_questions(data, corpus)
         figures = []
-        with store.opened(library.database) as connection:
+        with store.opened(library.database) as database:
             for weight in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0):
                 found = mean(
                     share_found(
                         item["references"],
-                        search(connection, library.index, library.encoder, item["question"], TOP, weight),
+                        search(database, library.index, library.encoder, item["question"], TOP, weight),
                     )
                     for item in items
                 )

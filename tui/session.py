@@ -58,6 +58,10 @@ class ChatSession:
         return self._stop is not None
 
     @property
+    def _open_id(self) -> int | None:
+        return self.conversation.id if self.conversation else None
+
+    @property
     def title(self) -> str:
         """The conversation's title, empty for one that is not begun."""
         return self.conversation.title if self.conversation else ""
@@ -161,24 +165,33 @@ class ChatSession:
 
     async def use_adapter(self, spec: str | None) -> None:
         """Apply the adapter `NAME[:SCALE]` from the next reply on, or none. Raises AdapterError, ModelError."""
-        if spec is None:
-            self.adapter = None
-        else:
+        adapter: AdapterUse | None = None
+        before = self._open_id
+        if spec is not None:
             from fireside.models.adapters import resolve
 
             info = await self.start_model()
-            self.adapter = await asyncio.to_thread(resolve, spec, info.sha256, info.architecture)
+            adapter = await asyncio.to_thread(resolve, spec, info.sha256, info.architecture)
+        if before is not None and self._open_id != before:
+            # The person has gone to another conversation, which keeps its own.
+            return
+        self.adapter = adapter
         self._keep(adapter=self.adapter.spec if self.adapter else None)
 
     async def use_library(self, name: str | None) -> None:
         """Answer from the document library `name`, or from none. Raises DocumentError."""
-        if name is None:
-            self.library, self.library_name = None, None
-        else:
+        library: Library | None = None
+        before, old = self._open_id, self.library
+        if name is not None:
             from rag.library import open_library
 
-            self.library = await asyncio.to_thread(open_library, name)
-            self.library_name = name
+            library = await asyncio.to_thread(open_library, name)
+        if before is not None and self._open_id != before:
+            # The person has gone to another conversation, which keeps its own.
+            return
+        self.library, self.library_name = library, name
+        if old is not None and not self.busy:
+            await asyncio.to_thread(old.close)
         self._choose_tools()
         self._keep(library=self.library_name)
 

@@ -54,6 +54,7 @@ COMMANDS = (
     SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the last run", "configs"),
     SlashCommand("story", "[NAME]", "write a story", "stories"),
     SlashCommand("export", "FILE", "save this conversation as .md or .json"),
+    SlashCommand("import", "FILE", "bring in a conversation saved as .json"),
     SlashCommand("theme", "[dark|light]", "change the colours", "themes"),
     SlashCommand("quit", "", "leave"),
 )

@@ -174,9 +174,14 @@ async def test_an_adapter_is_applied_to_the_next_reply_and_taken_out(
 async def test_docs_attaches_a_library_and_says_what_is_wrong(
     chat_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    closed: list[object] = []
+
     class Library:
         def search(self, question: str, k: int) -> list[Any]:
             return []
+
+        def close(self) -> None:
+            closed.append(self)
 
     def open_library(name: str) -> Library:
         if name != "house":
@@ -196,6 +201,7 @@ async def test_docs_attaches_a_library_and_says_what_is_wrong(
         await chat.write("/docs off")
         await chat.shows("answering without documents")
         assert chat.session.library is None
+        assert len(closed) == 1
         assert [tool.name for tool in chat.session.tools] == ["calculator", "now"]
 
 
@@ -238,6 +244,22 @@ async def test_export_writes_markdown_and_json_and_asks_before_it_replaces(
         await chat.pilot.press("n")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert (tmp_path / "chat.md").read_text("utf-8") == "precious"
+
+
+async def test_an_exported_conversation_comes_back(chat_with: Callable[..., Any], tmp_path: Path) -> None:
+    async with chat_with([["Oak."]]) as chat:
+        await chat.send("Which wood?")
+        await chat.write(f"/export {tmp_path / 'chat.json'}")
+        await chat.shows("saved as")
+        first = chat.session.conversation.id
+        await chat.write(f"/import {tmp_path / 'chat.json'}")
+        await chat.until(lambda: chat.session.conversation.id != first)
+        assert [message.text for message in chat.session.messages()] == ["Which wood?", "Oak."]
+        (tmp_path / "other.json").write_text("{}", "utf-8")
+        await chat.write(f"/import {tmp_path / 'other.json'}")
+        await chat.shows('it lacks "format"')
+        await chat.write(f"/import {tmp_path / 'missing.json'}")
+        await chat.shows("missing.json")
 
 
 async def test_the_theme_changes_and_messages_follow(chat_with: Callable[..., Any]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fireside.conversations.types import StoredMessage
     from tui.chat.screen import ChatScreen
 
+_LARGEST_IMPORT = 100_000_000
+
 
 async def run(screen: ChatScreen, name: str, argument: str) -> None:
     """Run the command `name`. Raises FiresideError, which the screen shows."""
@@ -273,6 +275,16 @@ async def _export(screen: ChatScreen, argument: str) -> None:
     screen.show_notice(f"saved as {path}")
 
 
+async def _import(screen: ChatScreen, argument: str) -> None:
+    from fireside.conversations.export import from_json
+
+    path = paths.expanded(argument)
+    if path.is_file() and path.stat().st_size > _LARGEST_IMPORT:
+        raise FiresideError(f"{path.name} is larger than 100 MB", "/import takes what /export saved as .json")
+    saved = from_json(path.read_text("utf-8", "replace"))
+    await _open_id(screen, screen.session.store.restore(*saved).id)
+
+
 _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "help": _help,
     "new": _new,
@@ -292,6 +304,7 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "train": _train,
     "story": _story,
     "export": _export,
+    "import": _import,
     "theme": _theme,
     "quit": _quit,
 }
