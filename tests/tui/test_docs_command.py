@@ -120,7 +120,7 @@ def test_a_library_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture
     assert "hint: " in printed.err
 
 
-@pytest.mark.parametrize("line", [["docs", "search"], ["docs", "search", "x", "--stdin"]])
+@pytest.mark.parametrize("line", [["docs", "search"], ["docs", "search", " "], ["docs", "search", "x", "--stdin"]])
 def test_a_query_comes_from_one_place(folder: Path, capsys: pytest.CaptureFixture[str], line: list[str]) -> None:
     assert main(line) == 2
     assert capsys.readouterr().err.startswith("usage: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fireside import paths
 from fireside.errors import FiresideError, ModelError, StorageError
 from fireside.models.scripted import ScriptedModel
 from fireside.stories import manuscript as ms
@@ -104,6 +105,14 @@ def test_listing_says_what_there_is(run: Run) -> None:
     run("new", "sea", "--title", "Sea\x1b[31m")
     run("new", "land")
     assert run("list")[0] == "land\nsea  Sea\n"
+
+
+def test_a_story_that_cannot_be_read_is_not_passed_over(run: Run, tmp_path: Path) -> None:
+    run("new", "sea")
+    (paths.stories_folder() / "land.db").write_text("not a database")
+    out, err = run("list")
+    assert out == "sea\n"
+    assert "the story land cannot be read" in err
 
 
 def test_failures_are_errors_and_lose_nothing(run: Run, model: Use) -> None:

@@ -151,7 +151,7 @@ def _record(record: Any) -> dict[str, Any]:
 
 
 def _search(options: argparse.Namespace) -> int:
-    if options.stdin == (options.query is not None):
+    if options.stdin == bool(options.query and options.query.strip()):
         note("usage: fireside docs search QUERY, or: fireside docs search --stdin")
         return 2
     with _opened(options) as library:

@@ -65,13 +65,18 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from fireside import paths
     from fireside.stories.store import list_stories
 
     stories = list_stories()
+    listed = {story.name for story in stories}
+    damaged = [file.stem for file in sorted(paths.stories_folder().glob("*.db")) if file.stem not in listed]
+    for name in damaged:
+        note(f"the story {name} cannot be read; why: fireside story export {name}")
     if options.json:
         emit({"stories": [{"name": story.name, "title": story.title, "updated": story.updated} for story in stories]})
         return 0
-    if not stories:
+    if not stories and not damaged:
         note("no stories yet; `fireside story new NAME` begins one")
     for story in stories:
         say(story.name if story.title == story.name else f"{story.name}  {story.title}")
