@@ -184,7 +184,16 @@ async def _adapter(screen: ChatScreen, argument: str) -> None:
         screen.show_notice(f"{adapter.name} is applied at {adapter.scale:g}; /adapter off takes it out")
         return
     await screen.session.use_adapter(None if argument == "off" else argument)
-    screen.show_notice("adapter taken out" if argument == "off" else f"{argument} applies from the next reply on")
+    adapter = screen.session.adapter
+    if adapter is None:
+        screen.show_notice("adapter taken out")
+        return
+    from fireside.models.adapters import find_adapter
+
+    caution = find_adapter(adapter.name).note
+    # A small model repeats the answers it sees above, whichever adapter is on.
+    advice = "/retry answers the last question with it, /new asks afresh"
+    screen.show_notice(f"{argument} applies from the next reply on; {caution or advice}")
 
 
 async def _theme(screen: ChatScreen, argument: str) -> None:
