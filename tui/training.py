@@ -77,6 +77,8 @@ class TrainingScreen(Screen[None]):
         if status.ended and not self._ended:
             self._ended = True
             self._timer.stop()
+            # A bar without a total, of a run that ended before its first step, would go on moving.
+            self.query_one(ProgressBar).display = self._last is not None
             self._show("#run-end", "\n".join(_ending(status)))
 
     def _take(self, metric: Metric) -> None:
@@ -94,7 +96,7 @@ class TrainingScreen(Screen[None]):
         if self._losses:
             lines.append(f"loss            {self._losses[-1]:.3f}")
         if self._held_back:
-            lines.append("held-back loss  " + " → ".join(f"{loss:.3f}" for loss in self._held_back[-4:]))
+            lines.append("held-back loss  " + " → ".join(_shown_losses(self._held_back)))
         if self._speed is not None:
             lines.append(f"speed           {self._speed:.0f} tokens/s")
         if self._last is not None and self._last.eta_s is not None and not ended:
@@ -127,6 +129,13 @@ def _ending(status: Status) -> list[str]:
     if status.state == "failed":
         return [status.error or "training failed", *([status.hint] if status.hint else [])]
     return [*summary(status), *status.notes]
+
+
+def _shown_losses(losses: list[float]) -> list[str]:
+    """The loss before training, and the last three; what lies between is left out."""
+    shown = losses if len(losses) <= 4 else [losses[0], *losses[-3:]]
+    written = [f"{loss:.3f}" for loss in shown]
+    return written if len(losses) <= 4 else [written[0], "…", *written[1:]]
 
 
 def _duration(seconds: float) -> str:

@@ -154,6 +154,8 @@ class Engine:
 
     def _adapter(self, path: Path, modified: int) -> Any:
         if (path, modified) not in self._adapters:
+            if not path.exists():
+                raise AdapterError(f"there is no adapter file {path}", "it was removed; /adapter off takes it out")
             adapter_header = read_header(path)
             if adapter_header.text("general.architecture") != self.architecture:
                 raise AdapterError(

@@ -124,3 +124,12 @@ async def test_a_process_that_died_and_a_folder_that_is_no_run_are_told(folder, 
         assert "ended by itself" in await look(pilot)
     async with RunApp(tmp_path).run_test(size=(80, 24)) as pilot:
         assert "is not a training run" in " ".join((await look(pilot)).split())
+
+
+async def test_a_long_run_keeps_the_loss_it_began_with_in_sight(folder):
+    add(folder, *(Metric(step, 9, eval_loss=5.0 - step / 2) for step in range(7)))
+    with alive(folder):
+        write_status(folder, Status("kitchen", "training"))
+        async with RunApp(folder).run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            assert "5.000 → … → 3.000 → 2.500 → 2.000" in await look(pilot)

@@ -305,8 +305,6 @@ def test_an_adapter_that_does_not_fit(engine: Engine, tmp_path: Path) -> None:
         engine.apply_adapters([(adapter_file(tmp_path / "q.gguf", "qwen3"), 1.0)])
     with pytest.raises(ModelError, match="not a usable GGUF"):
         engine.apply_adapters([(tmp_path / "junk.gguf", 1.0)])
-    with pytest.raises(ModelError, match="cannot read"):
-        engine.apply_adapters([(tmp_path / "gone.gguf", 1.0)])
     with pytest.raises(AdapterError, match="does not fit"):
         engine.apply_adapters([(located(CHAT_MODEL), 1.0)])
     assert written(engine, tokens)[0] == expected
@@ -322,3 +320,10 @@ def test_a_damaged_model_is_one_error(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(ModelError, match=r"llama\.cpp cannot load m\.gguf: "):
         Engine(Loading(path))
+
+
+def test_an_adapter_that_was_removed_is_told(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="there is no adapter file") as raised:
+        engine.apply_adapters([(tmp_path / "gone.gguf", 1.0)])
+    assert raised.value.hint is not None
+    assert "/adapter off" in raised.value.hint
