@@ -27,6 +27,7 @@ async def test_an_unknown_command_is_one_notice_with_the_nearest_match(chat_with
         await chat.write("/adaptr")
         await chat.shows("there is no command /adaptr")
         assert "did you mean /adapter?" in chat.text
+        assert chat.screen.prompt.text == "/adaptr"
         assert chat.session.conversation is None
 
 

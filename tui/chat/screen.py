@@ -176,6 +176,12 @@ class ChatScreen(Screen[None]):
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
         if is_command(event.text):
+            try:
+                parse(event.text)
+            except FiresideError as error:
+                # The line stays in the prompt, to be corrected.
+                self.show_error(error)
+                return
             self.prompt.sent(event.text)
             self.run_command(event.text)
         elif self.session.busy:
