@@ -14,10 +14,12 @@ async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) 
 
     Room for `reply_tokens`, but at most a quarter of the context, is kept free. About a quarter of the context goes at
     a time, at places that stay the same while the conversation grows, so that the model's cache of the prompt goes on
-    serving: a cut one turn later at every turn would compute everything anew. Raises ModelError where the last message
-    alone does not fit.
+    serving: a cut one turn later at every turn would compute everything anew. Nothing goes where a server does not
+    tell how much its model can see. Raises ModelError where the last message alone does not fit.
     """
     info = await model.start()
+    if info.context_length == 0:
+        return tuple(messages), 0
     room = info.context_length - min(reply_tokens, info.context_length // 4)
     if await model.count_tokens(tuple(messages)) <= room:
         return tuple(messages), 0

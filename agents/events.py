@@ -17,6 +17,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True)
+class ThinkingDelta:
+    """The next piece of what the model thinks before it replies: shown in passing, and no part of the reply."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class TurnsDropped:
     """The conversation no longer fits the model's context: its `count` oldest messages are not shown to the model."""
 
@@ -67,7 +74,8 @@ class CitationChecked:
 class TurnFinished:
     """The turn's end.
 
-    text: the whole reply. finish: why it ended ("loop" and "budget" are the loop's own stops).
+    text: the whole reply. finish: why it ended ("loop" and "budget" are the loop's own stops). thinking: what the model
+    thought before it replied, where it does.
     refused: the documents do not bear on the question, and the model was not asked.
     """
 
@@ -78,6 +86,7 @@ class TurnFinished:
     calls: tuple[ToolCall, ...]
     usage: Usage
     timings: Timings
+    thinking: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class TurnFailed:
 
 Event = (
     TextDelta
+    | ThinkingDelta
     | TurnsDropped
     | PassagesFound
     | ToolCallAsked

@@ -2,8 +2,8 @@
 
 A turn with a library first searches it. If the passages found bear on the question (decided by scores, outside the
 model), the model answers from them and the reply is checked against them; if not, and no tool helps, the turn is
-refused. A turn with tools lets the model choose one, or none, again and again: choice and arguments are held by a
-grammar, so that a small model cannot write an invalid call.
+refused. A turn with tools lets the model choose one, or none, again and again: choice and arguments are constrained,
+so that a small model cannot write an invalid call.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from agents.events import (
     Event,
     PassagesFound,
     TextDelta,
+    ThinkingDelta,
     ToolCallAsked,
     ToolResult,
     TurnFailed,
@@ -34,9 +35,9 @@ from agents.events import (
 )
 from agents.tools import Tool, run_tool
 from fireside.errors import FiresideError, ToolError
-from fireside.models import grammar
+from fireside.models.constraints import Choice, Constraint, JsonSchema
+from fireside.models.dialects import CALL_BEGIN
 from fireside.models.sampling import GREEDY, Sampling
-from fireside.models.templates import CALL_BEGIN
 from fireside.models.types import (
     AdapterUse,
     ChatModel,
@@ -45,6 +46,7 @@ from fireside.models.types import (
     FinishReason,
     Message,
     Request,
+    Thinking,
     Timings,
     ToolCall,
     Usage,
@@ -110,7 +112,7 @@ class _Run:
         self._messages = turn.messages
         self._dropped = 0
         self._question = turn.messages[-1].content
-        self._text = ""
+        self._text = self._thinking = ""
         self._finish: FinishReason | Literal["loop", "budget"] = "stop"
         self._calls: list[ToolCall] = []
         self._citations: tuple[Citation, ...] = ()
@@ -171,7 +173,7 @@ class _Run:
 
     async def _supported_answer(
         self, messages: Sequence[Message], found: PassagesFound
-    ) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
+    ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
         """A small model's words, shown only where all of them are the passages'; else the passages' own sentences."""
         from rag import cite
 
@@ -189,7 +191,7 @@ class _Run:
 
     async def _streamed_answer(
         self, messages: Sequence[Message], found: PassagesFound
-    ) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
+    ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
         """A larger model's words as they come; what the passages say follows where they support no sentence of it."""
         from rag import cite
 
@@ -252,15 +254,15 @@ class _Run:
         name = await self._constrained(
             prompts.tool_choice(self._messages, self._turn.tools),
             prompts.CHOICE_PREFIX,
-            grammar.one_of([*tools, prompts.NO_TOOL]),
+            Choice((*tools, prompts.NO_TOOL)),
         )
         return tools.get(name)
 
     async def _arguments(self, tool: Tool) -> dict[str, Any]:
-        """Arguments for `tool`, written under a grammar made from its schema."""
+        """Arguments for `tool`, held to its schema."""
         prefix = f'{CALL_BEGIN}{{"name": {json.dumps(tool.name)}, "arguments": '
         text = await self._constrained(
-            prompts.tool_arguments(self._messages, tool), prefix, grammar.from_schema(tool.parameters)
+            prompts.tool_arguments(self._messages, tool), prefix, JsonSchema(tool.parameters)
         )
         try:
             arguments: dict[str, Any] = json.loads(text)
@@ -271,7 +273,8 @@ class _Run:
         return arguments
 
     async def _model_is_small(self) -> bool:
-        return (await self._model.start()).parameters < SMALL_MODEL
+        """Whether the model is known to be small: a server may not tell how large its model is."""
+        return 0 < (await self._model.start()).parameters < SMALL_MODEL
 
     def _shown(self, text: str) -> TextDelta:
         """The whole reply at once, where the model did not write it before the person's eyes."""
@@ -279,15 +282,15 @@ class _Run:
         self._timings = replace(self._timings, first_token_s=time.monotonic() - self._began)
         return TextDelta(text)
 
-    async def _constrained(self, messages: Sequence[Message], reply_prefix: str, rule: str) -> str:
-        """A short reply that the person does not see, held by a grammar and repeatable."""
+    async def _constrained(self, messages: Sequence[Message], reply_prefix: str, constraint: Constraint) -> str:
+        """A short reply that the person does not see, constrained and repeatable."""
         fitting, _ = await fit(messages, self._model, _MOST_ARGUMENT_TOKENS)
         request = Request(
             fitting,
             GREEDY,
             _MOST_ARGUMENT_TOKENS,
             self._turn.adapters,
-            grammar=rule,
+            constraint=constraint,
             reply_prefix=reply_prefix,
         )
         return await self._unseen(request)
@@ -295,34 +298,41 @@ class _Run:
     async def _unseen(self, request: Request) -> str:
         """What the model writes, collected."""
         pieces: list[str] = []
-        async with aclosing(self._model.generate(request)) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Delta):
-                    pieces.append(delta.text)
-                else:
-                    self._count(delta)
+        async with aclosing(self._model.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Delta):
+                    pieces.append(event.text)
+                elif isinstance(event, Finished):
+                    self._count(event)
         return "".join(pieces)
 
-    async def _write(self, messages: Sequence[Message]) -> AsyncGenerator[TextDelta | TurnsDropped, None]:
+    async def _write(
+        self, messages: Sequence[Message]
+    ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
         """The reply the person sees. Passages or tool results may have made the conversation longer than it was."""
         fitting, dropped = await fit(messages, self._model, self._turn.max_tokens)
         if dropped:
             yield TurnsDropped(self._dropped + dropped)
-        request = Request(fitting, self._turn.sampling, self._turn.max_tokens, self._turn.adapters)
+        request = Request(fitting, self._turn.sampling, self._turn.max_tokens, self._turn.adapters, keep=True)
         first_token_s = 0.0
-        async with aclosing(self._model.generate(request)) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Delta):
+        async with aclosing(self._model.generate(request)) as events:
+            async for event in events:
+                if not isinstance(event, Finished):
                     first_token_s = first_token_s or time.monotonic() - self._began
-                    self._text += delta.text
-                    yield TextDelta(delta.text)
-                else:
-                    self._count(delta)
-                    self._timings = replace(
-                        self._timings, first_token_s=first_token_s, tokens_per_s=delta.timings.tokens_per_s
-                    )
-                    if self._finish == "stop":
-                        self._finish = delta.reason
+                match event:
+                    case Delta(text):
+                        self._text += text
+                        yield TextDelta(text)
+                    case Thinking(text):
+                        self._thinking += text
+                        yield ThinkingDelta(text)
+                    case Finished(reason, _, timings):
+                        self._count(event)
+                        self._timings = replace(
+                            self._timings, first_token_s=first_token_s, tokens_per_s=timings.tokens_per_s
+                        )
+                        if self._finish == "stop":
+                            self._finish = reason
 
     def _count(self, finished: Finished) -> None:
         """Add one generation to the turn's usage and times."""
@@ -331,6 +341,8 @@ class _Run:
             usage.prompt_tokens + new.prompt_tokens,
             usage.cached_tokens + new.cached_tokens,
             usage.completion_tokens + new.completion_tokens,
+            usage.drafted_tokens + new.drafted_tokens,
+            usage.accepted_tokens + new.accepted_tokens,
         )
         self._timings = replace(
             self._timings,
@@ -340,5 +352,12 @@ class _Run:
 
     def _finished(self, *, refused: bool = False) -> TurnFinished:
         return TurnFinished(
-            self._text, self._finish, refused, self._citations, tuple(self._calls), self._usage, self._timings
+            self._text,
+            self._finish,
+            refused,
+            self._citations,
+            tuple(self._calls),
+            self._usage,
+            self._timings,
+            self._thinking,
         )

@@ -13,6 +13,7 @@ from agents.events import (
     Event,
     PassagesFound,
     TextDelta,
+    ThinkingDelta,
     ToolCallAsked,
     ToolResult,
     TurnFailed,
@@ -32,7 +33,8 @@ async def record_turn(
     """Pass `events` through, keeping the assistant's message `message_id` in step with them.
 
     Closed early (Escape), the message keeps what came, as "stopped". Its details hold `tools` (calls and results),
-    `citations`, `usage`, `timings`, `finish`, `refused`, `dropped`, and `error` with `hint`. Raises StorageError.
+    `citations`, `usage`, `timings`, `finish`, `refused`, `dropped`, `thinking` (what the model thought before it
+    replied, which is no part of the conversation), and `error` with `hint`. Raises StorageError.
     """
     recording = _Recording(store, message_id)
     async with aclosing(events):
@@ -62,8 +64,11 @@ class _Recording:
         match event:
             case TextDelta(text):
                 self._text += text
-                if self._timer is None:
-                    self._timer = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_late)
+                self._save_soon()
+                return
+            case ThinkingDelta(text):
+                self._details["thinking"] = self._details.get("thinking", "") + text
+                self._save_soon()
                 return
             case ToolCallAsked(call):
                 self._tools().append({"name": call.name, "arguments": call.arguments, "status": "asked", "result": ""})
@@ -107,6 +112,10 @@ class _Recording:
     def _tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = self._details.setdefault("tools", [])
         return tools
+
+    def _save_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_late)
 
     def _save(self) -> None:
         if self._timer is not None:

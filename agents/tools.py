@@ -21,9 +21,10 @@ _LONGEST_PROBLEM = 500
 class Tool:
     """Something the assistant may do.
 
-    parameters: JSON schema of the arguments, an object. examples: what a person might say, and the arguments it means.
-    run: called with the arguments as keywords; may block, since it runs in a thread. validate: returns the arguments as
-    `run` wants them; raises ToolError where they do not fit.
+    parameters: JSON schema of the arguments, an object, in keywords that `fireside.models.schema` knows. examples: what
+    a person might say, and the arguments it means. run: called with the arguments as keywords; may block, since it runs
+    in a thread. validate: returns the arguments as `run` wants them; raises ToolError where they do not fit.
+    Raises ToolError, when it is made, if no model could be held to its schema.
     """
 
     name: str
@@ -32,6 +33,15 @@ class Tool:
     examples: tuple[tuple[str, dict[str, Any]], ...]
     run: Callable[..., str]
     validate: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        """Check the schema now: in the middle of a turn it would be too late."""
+        from fireside.models.schema import check_schema
+
+        try:
+            check_schema(self.parameters)
+        except FiresideError as error:
+            raise ToolError(f"the tool {self.name} cannot be used: {error.message}", error.hint) from error
 
 
 def tool_from_function(function: Callable[..., str]) -> Tool:

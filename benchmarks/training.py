@@ -82,10 +82,10 @@ def swap_row(adapter: Path) -> bool:
     import numpy as np
 
     from fireside.models.bundled import CHAT_MODEL, checked
-    from fireside.models.gguf import Engine, Loading
+    from fireside.models.gguf.forcing import TeacherForcing
 
-    engine = Engine(Loading(checked(CHAT_MODEL), context_length=512))
-    tokens = engine.tokenize("Who cooks the soup?", add_special=False)
+    engine = TeacherForcing(checked(CHAT_MODEL), context_length=512)
+    tokens = engine.model.tokenize("Who cooks the soup?", add_special=False)
     before = engine.logits(tokens)
     load = timed(lambda: engine.apply_adapters([(adapter, 1.0)]))
     swaps = []
@@ -94,7 +94,7 @@ def swap_row(adapter: Path) -> bool:
         swaps.append(timed(lambda: engine.apply_adapters([(adapter, 1.0)])))
     engine.apply_adapters([])
     identical = bool(np.array_equal(before, engine.logits(tokens)))
-    engine.close()
+    engine.free()
     print(f"swap     first load {load * 1000:.1f} ms, then {statistics.median(swaps) * 1000:.2f} ms;", end=" ")
     print(f"logits after taking it out bit-identical: {identical} (must: True)")
     return identical

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fireside.errors import ModelError, TrainingError
+from fireside.errors import TrainingError
 from fireside.models.bundled import CHAT_MODEL, checked, sha256_of
 from fireside.models.catalog import BUNDLED_NAME, find
-from fireside.models.gguf import Engine
+from fireside.models.gguf.model import Model
 from fireside.models.gguf_header import read_header
+from fireside.models.hf.weights import dequantised
 
 # The export knows llama's tensor layout, which Mistral, TinyLlama and SmolLM2 share; others are not proved here.
 _ARCHITECTURES = ("llama",)
@@ -72,22 +73,22 @@ class GgufVocabulary:
     training text is tokenised by the engine that will run the adapter.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """`engine`: with the base model loaded; it must stay open."""
-        self._engine = engine
-        self.chat_template = engine.chat_template or ""
-        self.bos_token = engine.token_text("tokenizer.ggml.bos_token_id")
-        self.eos_token = engine.token_text("tokenizer.ggml.eos_token_id")
-        self.special_tokens = tuple(engine.special_tokens())
+    def __init__(self, model: Model) -> None:
+        """`model`: the base model as llama.cpp has loaded it; it must stay open."""
+        self._model = model
+        self.chat_template = model.chat_template or ""
+        self.bos_token = model.bos_token
+        self.eos_token = model.eos_token
+        self.special_tokens = tuple(model.special_tokens())
 
     def tokenize(self, text: str, *, begins: bool) -> list[int]:
         """Token ids. Beginning-of-sequence comes from template or tokenizer, never from both."""
         written = bool(self.bos_token) and text.startswith(self.bos_token)
-        return self._engine.tokenize(text, add_special=begins and not written)
+        return self._model.tokenize(text, add_special=begins and not written)
 
     def ends_turn(self, token: int) -> bool:
         """Whether generation stops at this token."""
-        return self._engine.ends_turn(token)
+        return self._model.ends_turn(token)
 
 
 def load_for_training(path: Path) -> Any:
@@ -95,20 +96,6 @@ def load_for_training(path: Path) -> Any:
 
     Raises ModelError where transformers cannot read the file.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, GgufConfig
-
-    try:
-        # Without `dequantize` the model counts as quantised, and the trainer refuses it.
-        model = AutoModelForCausalLM.from_pretrained(
-            str(path.parent),
-            gguf_file=path.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-            local_files_only=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"transformers cannot read {path.name}: {error}", "use another base model") from error
+    model = dequantised(path)
     model.requires_grad_(False)
-    model.train(False)
     return model

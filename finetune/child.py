@@ -30,7 +30,7 @@ from finetune.verify import Prompt, Report, choose_prompts, verify
 from fireside import atomic, paths
 from fireside.errors import FiresideError, StorageError, TrainingError
 from fireside.models.adapters import ADAPTER_FILE, CARD_FILE
-from fireside.models.gguf import Engine, Loading
+from fireside.models.gguf.forcing import TeacherForcing
 
 PROMPTS_FILE = "prompts.json"
 # Kept free of use until something fails: on a full disk, its room lets the run still say what happened.
@@ -75,8 +75,8 @@ def run(folder: Path, status: Status) -> Status:
     split = read_split(config.data, config.held_back)
     # Taken now: the person may go on editing the examples while they are trained on.
     data_digest = data_sha256([config.data, *([Path(config.held_back)] if isinstance(config.held_back, str) else [])])
-    engine = Engine(Loading(base.path, context_length=config.training.max_length + 64, threads=config.threads))
-    vocabulary = GgufVocabulary(engine)
+    forcing = TeacherForcing(base.path, context_length=config.training.max_length + 64, threads=config.threads)
+    vocabulary = GgufVocabulary(forcing.model)
     examples, left_out = render_examples(split.train, vocabulary, config.training.max_length)
     held_back, held_left_out = render_examples(split.held_back, vocabulary, config.training.max_length)
     notes = []
@@ -104,8 +104,8 @@ def run(folder: Path, status: Status) -> Status:
     write_status(folder, status)
     prompts = choose_prompts(held_back, examples)
     atomic.write_text(build / PROMPTS_FILE, json.dumps([asdict(prompt) for prompt in prompts]))
-    proof = verify(trained.model, engine, build / ADAPTER_FILE, prompts)
-    engine.close()
+    proof = verify(trained.model, forcing, build / ADAPTER_FILE, prompts)
+    forcing.free()
     atomic.write_text(build / VERIFY, json.dumps(proof.as_json(), ensure_ascii=False, indent=1))
     atomic.write_text(
         build / CARD_FILE,
@@ -145,9 +145,10 @@ def verify_again(folder: Path) -> int:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(load_for_training(base.path), str(folder)).eval()
-        engine = Engine(Loading(base.path, context_length=max(len(prompt.tokens) for prompt in prompts) + 64))
-        proof = verify(model, engine, folder / ADAPTER_FILE, prompts)
-        engine.close()
+        longest = max(len(prompt.tokens) for prompt in prompts)
+        forcing = TeacherForcing(base.path, context_length=longest + 64)
+        proof = verify(model, forcing, folder / ADAPTER_FILE, prompts)
+        forcing.free()
         atomic.write_text(folder / VERIFY, json.dumps(proof.as_json(), ensure_ascii=False, indent=1))
         card |= {"verified": proof.verified, "verify": proof.scores()}
         atomic.write_text(folder / CARD_FILE, json.dumps(card, ensure_ascii=False, indent=1))

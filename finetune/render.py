@@ -13,9 +13,8 @@ from typing import Protocol
 
 from finetune.data import Conversation
 from fireside.errors import TrainingError
-from fireside.models.templates import render_chat
+from fireside.models.templates import escaped, render_chat
 from fireside.models.types import Message
-from fireside.text import for_prompt
 
 IGNORED = -100
 """The label of a token whose loss does not count (torch's cross_entropy default)."""
@@ -98,10 +97,7 @@ def render_examples(
 
 def render(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
     """The conversation as one example, or as one for each reply where the template rewrites earlier turns."""
-    messages = [
-        replace(message, content=for_prompt(message.content, vocabulary.special_tokens))
-        for message in conversation.messages
-    ]
+    messages, _ = escaped(conversation.messages, (), vocabulary.special_tokens)
 
     def text(upto: int, opening: bool) -> str:
         return render_chat(

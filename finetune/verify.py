@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.render import Example
-from fireside.models.gguf import Engine
+from fireside.models.gguf.forcing import TeacherForcing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,12 +118,12 @@ def choose_prompts(held_back: Sequence[Example], trained: Sequence[Example]) -> 
     return tuple(chosen)
 
 
-def verify(model: Any, engine: Engine, adapter: Path, prompts: Sequence[Prompt]) -> Report:
-    """Compare transformers' `model` (peft, with the adapter) with `engine` and the GGUF file `adapter`.
+def verify(model: Any, forcing: TeacherForcing, adapter: Path, prompts: Sequence[Prompt]) -> Report:
+    """Compare transformers' `model` (peft, with the adapter) with llama.cpp and the GGUF file `adapter`.
 
     Raises AdapterError where llama.cpp refuses the file.
     """
-    return check(references(model, prompts, engine.ends_turn), engine, adapter)
+    return check(references(model, prompts, forcing.model.ends_turn), forcing, adapter)
 
 
 def references(model: Any, prompts: Sequence[Prompt], ends_turn: Callable[[int], bool]) -> Iterator[Reference]:
@@ -137,21 +137,21 @@ def references(model: Any, prompts: Sequence[Prompt], ends_turn: Callable[[int],
         yield Reference(prompt, tuple(continuation), with_adapter, without)
 
 
-def check(expected: Iterable[Reference], engine: Engine, adapter: Path) -> Report:
+def check(expected: Iterable[Reference], forcing: TeacherForcing, adapter: Path) -> Report:
     """Compare llama.cpp with what transformers says. Raises AdapterError where llama.cpp refuses the file."""
     items: list[Item] = []
     for reference in expected:
         tokens = [*reference.prompt.tokens, *reference.continuation]
         # Row i predicts token i + 1: these are the rows that predict the continuation.
         first = len(reference.prompt.tokens) - 1
-        engine.apply_adapters([(adapter, 1.0)])
-        with_adapter = engine.logits(tokens)[first:-1]
-        engine.apply_adapters([])
-        without = engine.logits(tokens)[first:-1]
+        forcing.apply_adapters([(adapter, 1.0)])
+        with_adapter = forcing.logits(tokens)[first:-1]
+        forcing.apply_adapters([])
+        without = forcing.logits(tokens)[first:-1]
         items.append(
             Item(
-                engine.text(reference.prompt.tokens),
-                engine.text(reference.continuation),
+                forcing.model.text(reference.prompt.tokens),
+                forcing.model.text(reference.continuation),
                 reference.prompt.held_back,
                 len(reference.continuation),
                 compare(reference.adapter_logits, with_adapter),

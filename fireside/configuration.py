@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import itertools
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -52,11 +52,14 @@ def explained(error: ValidationError, root: type[BaseModel], source: str) -> Set
 def _table(root: type[BaseModel], keys: Sequence[str]) -> tuple[type[BaseModel], list[str]]:
     """The innermost table on the way that `keys` lead from `root`, and the known keys of that way."""
     table, path = root, []
-    for key in keys:
+    rest = iter(keys)
+    for key in rest:
         if key not in table.model_fields:
             break
         path.append(key)
         inner = _groups(table).get(key)
+        if inner is None and (inner := _named(table).get(key)) is not None:
+            path += itertools.islice(rest, 1)
         if inner is None:
             break
         table = inner
@@ -65,7 +68,16 @@ def _table(root: type[BaseModel], keys: Sequence[str]) -> tuple[type[BaseModel],
 
 def _groups(table: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """The tables inside a table, by key."""
-    annotations = {name: field.annotation for name, field in table.model_fields.items()}
+    return _models({name: field.annotation for name, field in table.model_fields.items()})
+
+
+def _named(table: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The kinds of table that a person gives names to (`dict[str, ...]`), by key."""
+    annotations = {name: get_args(field.annotation) for name, field in table.model_fields.items()}
+    return _models({name: inner[-1] for name, inner in annotations.items() if inner})
+
+
+def _models(annotations: Mapping[str, object]) -> dict[str, type[BaseModel]]:
     return {
         name: inner for name, inner in annotations.items() if isinstance(inner, type) and issubclass(inner, BaseModel)
     }

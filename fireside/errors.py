@@ -33,6 +33,10 @@ class ModelError(FiresideError):
     """A model cannot be found, loaded or run."""
 
 
+class PromptTooLong(ModelError):
+    """A prompt does not fit the model's context."""
+
+
 class WorkerDied(ModelError):
     """The model's process ended by itself (a fatal error in the engine, or the system took its memory)."""
 

@@ -72,10 +72,16 @@ class ConversationStore:
         return self.get(conversation_id)
 
     def delete(self, conversation_id: int) -> None:
-        """Remove a conversation with all its messages. One that is gone already is no error."""
+        """Remove a conversation with all its messages, and what the engine keeps of any conversation on disk.
+
+        One that is gone already is no error.
+        """
+        from fireside.models.gguf.states import forget_all
+
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM messages WHERE conversation = ?", (conversation_id,))
             connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+        forget_all()
 
     def add(
         self,

@@ -83,7 +83,7 @@ def split_scale(text: str) -> tuple[str, float]:
 
 
 def resolve(text: str, base_sha256: str, base_architecture: str) -> AdapterUse:
-    """The adapter `NAME[:SCALE]`, checked for the model in use.
+    """The adapter `NAME[:SCALE]`, checked for the model in use, whose sha256 is "" where it is not one file.
 
     Raises AdapterError: unknown, refused by its own check, made for another model, or its file is damaged.
     """
@@ -98,7 +98,7 @@ def resolve(text: str, base_sha256: str, base_architecture: str) -> AdapterUse:
     header = _adapter_header(path)
     # The file's own mark counts too: a card can be copied beside another file.
     for sha256 in (card.base_sha256, header.text(BASE_SHA256_KEY)):
-        if sha256 and sha256 != base_sha256:
+        if sha256 and base_sha256 and sha256 != base_sha256:
             raise _other_model(name, card.base_name or header.text(BASE_NAME_KEY))
     if header.text("general.architecture") != base_architecture:
         raise _other_model(name, f"a model of the architecture {header.text('general.architecture')}")

@@ -1,4 +1,4 @@
-"""A GGUF model in a worker process, seen as a `ChatModel`: starts the process, passes requests, notices its death."""
+"""A model in a worker process, seen as a `ChatModel`: starts the process, passes requests, notices its death."""
 
 from __future__ import annotations
 
@@ -16,31 +16,30 @@ from typing import Any
 
 from fireside import errors
 from fireside.models import wire
-from fireside.models.gguf import Loading
-from fireside.models.types import Delta, Finished, Message, ModelInfo, Request
+from fireside.models.gguf.loading import GgufLoading
+from fireside.models.hf.loading import HfLoading
+from fireside.models.types import Finished, ModelInfo, Prompt, ReplyEvent, Request
 from fireside.text import for_terminal_line
 
 _LONGEST_LINE = 64 * 1024 * 1024
-_SECONDS_TO_END = 2.0
+_SECONDS_TO_END = 4.0
+
+_Answer = dict[str, Any] | errors.FiresideError
 
 
-class GgufModel:
-    """A model file run by llama.cpp in a process of its own. The process starts at the first use, or with `start`.
+class WorkerModel:
+    """A model run in a process of its own, which starts at the first use, or with `start`.
 
-    If the process dies, the request under way raises WorkerDied, and the next one starts a new process. The time a
+    If the process dies, the requests under way raise WorkerDied, and the next one starts a new process. The time a
     start took is told once, in the timings of the first reply after it.
     """
 
-    def __init__(self, name: str, loading: Loading) -> None:
-        self._name = name
-        self._loading = loading
-        self._process: asyncio.subprocess.Process | None = None
+    def __init__(self, name: str, loading: GgufLoading | HfLoading) -> None:
+        self._name, self._loading = name, loading
+        self._process: _Process | None = None
         self._info: ModelInfo | None = None
         self._load_s = 0.0
-        self._numbers = itertools.count(1)
-        self._turn = asyncio.Lock()
-        self._complaints: deque[str] = deque(maxlen=8)
-        self._listener: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -54,130 +53,157 @@ class GgufModel:
 
     async def start(self) -> ModelInfo:
         """Load the model if it is not loaded; where it is, tell at once, also while it writes. Raises ModelError."""
-        if self._info is not None and self._process is not None and self._process.returncode is None:
-            return self._info
-        async with self._turn:
-            return await self._started()
+        return (await self._started())[1]
 
-    async def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
+    async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """See `ChatModel.generate`."""
-        async with self._turn:
-            await self._started()
-            load_s, self._load_s = self._load_s, 0.0
-            number = next(self._numbers)
-            await self._send({"op": "generate", "id": number, "request": wire.pack_request(request)})
-            finished = False
-            try:
-                while not finished:
-                    answer = await self._answer(number)
-                    if "text" in answer:
-                        yield Delta(answer["text"])
-                    else:
-                        end = wire.unpack_finished(answer["finished"])
-                        finished = True
-                        yield replace(end, timings=replace(end.timings, load_s=load_s))
-            finally:
-                if not finished and self._process is not None:
-                    # What the worker still sends for this request is skipped by the next one's `_answer`.
-                    with contextlib.suppress(errors.WorkerDied):
-                        await self._send({"op": "cancel", "id": number})
+        process, _ = await self._started()
+        load_s, self._load_s = self._load_s, 0.0
+        with process.asking("generate", request=wire.pack_request(request)) as answers:
+            await answers.sent()
+            while True:
+                event = wire.unpack_event(await answers.next())
+                if isinstance(event, Finished):
+                    answers.complete()
+                    yield replace(event, timings=replace(event.timings, load_s=load_s))
+                    return
+                yield event
 
-    async def count_tokens(self, prompt: tuple[Message, ...] | str) -> int:
+    async def count_tokens(self, prompt: Prompt) -> int:
         """See `ChatModel.count_tokens`."""
-        async with self._turn:
-            await self._started()
-            number = next(self._numbers)
-            await self._send({"op": "count", "id": number, "prompt": wire.pack_prompt(prompt)})
-            return int((await self._answer(number))["tokens"])
+        process, _ = await self._started()
+        with process.asking("count", prompt=wire.pack_prompt(prompt)) as answers:
+            await answers.sent()
+            answer = await answers.next()
+            answers.complete()
+            return int(answer["tokens"])
 
     async def close(self) -> None:
-        """End the worker process; a computation under way is not waited for."""
+        """End the worker process; a computation under way is not waited for, saving a conversation's state is."""
         process, self._process, self._info = self._process, None, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), _SECONDS_TO_END)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        with contextlib.suppress(OSError):
-            await process.stdin.wait_closed()
-        if self._listener is not None:
-            await self._listener
+        if process is not None:
+            await process.end()
 
-    async def _started(self) -> ModelInfo:
-        """Start the process and load the model, unless that is done. The caller holds the turn."""
-        if self._process is not None and self._process.returncode is not None:
+    async def _started(self) -> tuple[_Process, ModelInfo]:
+        """The process, with the model loaded."""
+        if self._process is not None and self._info is not None and self._process.alive:
+            return self._process, self._info
+        async with self._starting:
+            if self._process is not None and self._info is not None and self._process.alive:
+                return self._process, self._info
             await self.close()
-        if self._info is not None:
-            return self._info
-        began = time.monotonic()
-        # A session of its own keeps the terminal's Ctrl-C and hang-up from reaching the worker.
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "fireside.models.worker",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE, start_new_session=True, env=_worker_environment(),
-        )  # fmt: skip
-        self._listener = asyncio.create_task(self._listen(self._process))
-        number = next(self._numbers)
-        loading = self._loading
-        try:
-            await self._send(
-                {
-                    "op": "load",
-                    "id": number,
-                    "name": self._name,
-                    "path": str(loading.path),
-                    "context_length": loading.context_length,
-                    "threads": loading.threads,
-                    "gpu_layers": loading.gpu_layers,
-                }
+            began = time.monotonic()
+            process = self._process = await _Process.begun()
+            try:
+                loading = wire.pack_loading(self._loading)
+                with process.asking("load", name=self._name, loading=loading) as answers:
+                    await answers.sent()
+                    info = wire.unpack_info((await answers.next())["loaded"])
+                    answers.complete()
+            except BaseException:
+                await self.close()
+                raise
+            if self._process is not process:
+                await process.end()
+                raise _closed()
+            self._info = info
+            self._load_s = time.monotonic() - began
+            return process, info
+
+
+class _Process:
+    """A running worker process: requests go in, and each one's answers come out of a queue of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        self._process, self._stdin = process, process.stdin
+        self._numbers = itertools.count(1)
+        self._queues: dict[int, asyncio.Queue[_Answer]] = {}
+        self._complaints: deque[str] = deque(maxlen=8)
+        self._dead: errors.FiresideError | None = None
+        self._tasks = (asyncio.create_task(self._listen()), asyncio.create_task(self._read()))
+
+    @classmethod
+    async def begun(cls) -> _Process:
+        """Start a worker. A session of its own keeps the terminal's Ctrl-C and hang-up from reaching it."""
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "fireside.models.worker",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                limit=_LONGEST_LINE, start_new_session=True, env=_worker_environment(),
             )
-            self._info = wire.unpack_info((await self._answer(number))["loaded"])
-        except BaseException:
-            await self.close()
-            raise
-        self._load_s = time.monotonic() - began
-        return self._info
+        )  # fmt: skip
 
-    async def _send(self, document: dict[str, Any]) -> None:
-        process = self._running()
-        assert process.stdin is not None
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still answers."""
+        return self._dead is None and self._process.returncode is None
+
+    def asking(self, operation: str, **content: Any) -> _Asking:
+        """A request to be sent, and its answers."""
+        return _Asking(self, next(self._numbers), {"op": operation, **content})
+
+    def answers(self, number: int) -> asyncio.Queue[_Answer]:
+        """The queue of the answers to request `number`, until `forget`."""
+        queue = self._queues[number] = asyncio.Queue()
+        if self._dead is not None:
+            queue.put_nowait(self._dead)
+        return queue
+
+    def forget(self, number: int) -> None:
+        """Answers to request `number` are of no interest any more."""
+        self._queues.pop(number, None)
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Put a document into the pipe's buffer; a dead process is noticed by the reader."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._stdin.write(wire.encode(document))
+
+    async def drained(self) -> None:
+        """Wait until the pipe takes more."""
+        with contextlib.suppress(OSError):
+            await self._stdin.drain()
+
+    async def end(self) -> None:
+        """Close its stdin, and kill it if it does not end."""
+        self._fail(_closed())
+        self._stdin.close()
         try:
-            process.stdin.write(wire.encode(document))
-            await process.stdin.drain()
-        except OSError as error:
-            raise await self._died(process) from error
+            await asyncio.wait_for(self._process.wait(), _SECONDS_TO_END)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        with contextlib.suppress(OSError):
+            await self._stdin.wait_closed()
+        await asyncio.gather(*self._tasks)
 
-    async def _answer(self, number: int) -> dict[str, Any]:
-        """The worker's next answer to request `number`; answers to abandoned requests are skipped."""
-        process = self._running()
-        assert process.stdout is not None
-        while True:
-            line = await process.stdout.readline()
-            if not line:
-                raise await self._died(process)
+    async def _read(self) -> None:
+        """Sort answers into the queues of their requests until the process ends."""
+        assert self._process.stdout is not None
+        stdout = self._process.stdout
+        while line := await stdout.readline():
             answer = wire.decode(line)
-            if answer["id"] != number:
-                continue
-            if "error" in answer:
-                problem = answer["error"]
-                raise getattr(errors, problem["kind"], errors.ModelError)(problem["message"], problem["hint"])
-            return answer
+            queue = self._queues.get(answer["id"])
+            if queue is not None:
+                queue.put_nowait(_told(answer["error"]) if "error" in answer else answer)
+        self._fail(await self._death())
 
-    def _running(self) -> asyncio.subprocess.Process:
-        """The process, which `close` may have ended while a request was under way."""
-        if self._process is None:
-            raise errors.WorkerDied("the model was closed while it worked", "send again to start it anew")
-        return self._process
+    def _fail(self, error: errors.FiresideError) -> None:
+        """Every request under way, and any to come, ends with `error`."""
+        if self._dead is None:
+            self._dead = error
+            for queue in self._queues.values():
+                queue.put_nowait(error)
 
-    async def _died(self, process: asyncio.subprocess.Process) -> errors.WorkerDied:
-        """Tell how the process ended, and forget it."""
-        self._running()
-        status = await process.wait()
-        await self.close()
+    async def _death(self) -> errors.WorkerDied:
+        """Tell how the process ended."""
+        status = await self._process.wait()
+        await asyncio.wait([self._tasks[0]])
         if status == -signal.SIGKILL:
             cause = "it was killed, most likely because memory ran out"
         elif status < 0:
@@ -190,13 +216,60 @@ class GgufModel:
             f"the model's process stopped: {cause}", "the conversation is kept; send again to start the model anew"
         )
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+    async def _listen(self) -> None:
         """Keep the last lines the worker wrote to stderr, for the message about its death."""
-        assert process.stderr is not None
-        self._complaints.clear()
-        async for line in process.stderr:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
             if text := line.decode("utf-8", "replace").strip():
                 self._complaints.append(text)
+
+
+class _Asking:
+    """One request under way. Leaving its block before `complete` cancels it."""
+
+    def __init__(self, process: _Process, number: int, document: dict[str, Any]) -> None:
+        self._process, self._number = process, number
+        self._document = {**document, "id": number}
+        self._complete = False
+
+    def __enter__(self) -> _Asking:
+        self._queue = self._process.answers(self._number)
+        return self
+
+    async def sent(self) -> None:
+        """Send the request."""
+        self._process.write(self._document)
+        await self._process.drained()
+
+    async def next(self) -> dict[str, Any]:
+        """Its next answer. Raises the error that the worker answered with, or WorkerDied."""
+        answer = await self._queue.get()
+        if isinstance(answer, errors.FiresideError):
+            self._complete = True
+            raise answer
+        return answer
+
+    def complete(self) -> None:
+        """The last answer is there."""
+        self._complete = True
+
+    def __exit__(self, *_: object) -> None:
+        self._process.forget(self._number)
+        if not self._complete:
+            self._process.write({"op": "cancel", "id": self._number})
+
+
+def _told(problem: dict[str, str]) -> errors.FiresideError:
+    """The error a worker told of, as the class it was."""
+    kinds = {
+        kind.__name__: kind
+        for kind in (errors.AdapterError, errors.PromptTooLong, errors.ToolError, errors.StorageError)
+    }
+    return kinds.get(problem["kind"], errors.ModelError)(problem["message"], problem["hint"])
+
+
+def _closed() -> errors.WorkerDied:
+    return errors.WorkerDied("the model was closed while it worked", "send again to start it anew")
 
 
 def _worker_environment() -> dict[str, str]:
@@ -204,5 +277,7 @@ def _worker_environment() -> dict[str, str]:
 
     llama.cpp's threads wait for each other by spinning. Where another program takes a core, OpenMP's default wait burns
     whole time slices (191 tokens/s alone, 5 beside two busy processes); a short spin keeps both (184 and 79).
+    Nothing is to be fetched or told over the network.
     """
-    return {"GOMP_SPINCOUNT": "1000", **os.environ, "PYTHONUNBUFFERED": "1"}
+    quiet = {"GOMP_SPINCOUNT": "1000", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TQDM_DISABLE": "1"}
+    return {**quiet, **os.environ, "PYTHONUNBUFFERED": "1"}

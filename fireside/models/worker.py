@@ -1,4 +1,4 @@
-"""The process a model runs in: reads requests from stdin, writes replies to stdout, and ends when stdin does.
+"""The process a model runs in: reads requests from stdin, writes events to stdout, and ends when stdin does.
 
 Whatever happens in here (llama.cpp aborting on a broken file, the system taking the memory) ends this process alone.
 A thread reads stdin, so that a cancel is seen while the main thread computes.
@@ -11,95 +11,166 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+import time
+import traceback
+from dataclasses import dataclass, field
 from typing import Any
 
 from fireside.errors import FiresideError, ModelError
 from fireside.models import wire
-from fireside.models.bundled import CHAT_MODEL, damaged, located, sha256_of
-from fireside.models.gguf import Engine, Loading
-from fireside.models.templates import plain_message, render_chat
-from fireside.models.types import Finished, Message, ModelInfo
-from fireside.text import TerminalStream, for_prompt
+from fireside.models.bundled import CHAT_MODEL, damaged, located
+from fireside.models.digests import known_sha256
+from fireside.models.engine import Engine
+from fireside.models.gguf.loading import GgufLoading
+from fireside.models.types import Delta, Finished, ReplyEvent, Thinking
+from fireside.text import TerminalStream
 
-_TEMPLATE_SECONDS = 5
+_SECONDS_UNTIL_IDLE = 1.0
+_SECONDS_TO_END = 3.0
+# Text is sent at most this often: at 200 tokens a second, waking the interface for each would take the model's cores.
+_SECONDS_BETWEEN_TEXTS = 0.025
+
+
+@dataclass
+class _Outgoing:
+    """What one reply has for the interface: text made safe, collected until it is time to send it."""
+
+    text: TerminalStream = field(default_factory=TerminalStream)
+    thinking: TerminalStream = field(default_factory=TerminalStream)
+    waiting: list[ReplyEvent] = field(default_factory=list)
+    sent: float = 0.0
+
+    def push(self, event: ReplyEvent) -> None:
+        """Take in an event."""
+        if isinstance(event, Delta):
+            self._add(Delta(self.text.push(event.text), event.scores))
+        elif isinstance(event, Thinking):
+            self._add(Thinking(self.thinking.push(event.text)))
+        else:
+            # What may have been the beginning of an escape sequence is not one any more.
+            self._add(Thinking(self.thinking.close()))
+            self._add(Delta(self.text.close()))
+            self.waiting.append(event)
+
+    def _add(self, event: Delta | Thinking) -> None:
+        last = self.waiting[-1] if self.waiting else None
+        if isinstance(event, Delta) and isinstance(last, Delta):
+            self.waiting[-1] = Delta(last.text + event.text, last.scores + event.scores)
+        elif isinstance(event, Thinking) and isinstance(last, Thinking):
+            self.waiting[-1] = Thinking(last.text + event.text)
+        elif event.text or (isinstance(event, Delta) and event.scores):
+            self.waiting.append(event)
+
+    def due(self, now: float) -> list[ReplyEvent]:
+        """What is to be sent now: everything at an end, else everything once some time has passed."""
+        if not self.waiting:
+            return []
+        if now - self.sent < _SECONDS_BETWEEN_TEXTS and isinstance(self.waiting[-1], Delta | Thinking):
+            return []
+        self.sent = now
+        events, self.waiting = self.waiting, []
+        return events
 
 
 class Worker:
-    """One loaded model and the requests waiting for it."""
+    """One loaded model and its requests."""
 
     def __init__(self, answers: int) -> None:
-        """answers: the file descriptor that replies go to."""
+        """answers: the file descriptor that events go to."""
         self._answers = answers
-        self._waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
+        self._incoming: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._engine: Engine | None = None
+        self._outgoing: dict[int, _Outgoing] = {}
 
     def read_requests(self) -> None:
-        """Sort what comes in: cancels take effect at once, the rest waits in turn. Ends the process when stdin ends."""
+        """Pass on what comes in, in order. Ends the process when stdin has ended, if the main thread does not."""
         for line in sys.stdin.buffer:
-            document = wire.decode(line)
-            if document["op"] == "cancel":
-                self._cancelled.add(document["id"])
-            else:
-                self._waiting.put(document)
-        # Nobody listens any more; the main thread may be deep in a computation, so no orderly end is waited for.
+            self._incoming.put(wire.decode(line))
+        self._incoming.put(None)
+        # Nobody listens any more; the main thread may be deep in a computation, so it is not waited for without end.
+        time.sleep(_SECONDS_TO_END)
         os._exit(0)
 
     def serve(self) -> None:
-        """Work off requests one at a time, for ever. A FiresideError is an answer; anything else ends the process."""
+        """Work until stdin ends. A FiresideError is an answer; anything else ends the process."""
+        rested = True
         while True:
-            document = self._waiting.get()
+            engine = self._engine
+            busy = engine is not None and engine.busy
             try:
-                self._answer(document)
-            except FiresideError as error:
-                kind = type(error).__name__
-                self._send(document["id"], error={"kind": kind, "message": error.message, "hint": error.hint})
-            finally:
-                self._cancelled.discard(document["id"])
+                document = self._next(busy=busy, rested=rested)
+            except queue.Empty:
+                if engine is not None and not busy:
+                    engine.idle()
+                    rested = True
+                    continue
+                document = {}
+            if document is None:
+                if engine is not None:
+                    engine.idle()
+                os._exit(0)
+            if document:
+                rested = False
+                self._take(document)
+                continue
+            assert engine is not None
+            for number, outcome in engine.step():
+                self._tell(number, outcome)
 
-    def _answer(self, document: dict[str, Any]) -> None:
+    def _next(self, *, busy: bool, rested: bool) -> dict[str, Any] | None:
+        """The next request; raises queue.Empty where there is something else to do."""
+        if busy:
+            return self._incoming.get_nowait()
+        return self._incoming.get(timeout=None if rested else _SECONDS_UNTIL_IDLE)
+
+    def _take(self, document: dict[str, Any]) -> None:
         number = document["id"]
-        if document["op"] == "load":
-            self._send(number, loaded=wire.pack_info(self._load(document)))
-            return
-        engine = self._engine
-        if engine is None:
-            raise ModelError("no model is loaded", "start it again")
-        if document["op"] == "count":
-            tokens = _tokens(engine, wire.unpack_prompt(document["prompt"]), "")
-            self._send(number, tokens=len(tokens))
-            return
-        request = wire.unpack_request(document["request"])
-        engine.apply_adapters([(use.path, use.scale) for use in request.adapters])
-        safe = TerminalStream()
-        for piece in engine.generate(
-            _tokens(engine, request.prompt, request.reply_prefix),
-            request.sampling,
-            request.max_tokens,
-            grammar=request.grammar,
-            stop=request.stop,
-            cancelled=lambda: number in self._cancelled,
-        ):
-            if isinstance(piece, Finished):
-                if rest := safe.close():
-                    self._send(number, text=rest)
-                self._send(number, finished=wire.pack_finished(piece))
-            elif text := safe.push(piece):
-                self._send(number, text=text)
+        try:
+            if document["op"] == "load":
+                self._send(number, loaded=wire.pack_info(self._load(document)))
+                return
+            engine = self._engine
+            if engine is None:
+                raise ModelError("no model is loaded", "start it again")
+            if document["op"] == "cancel":
+                engine.cancel(number)
+            elif document["op"] == "count":
+                self._send(number, tokens=engine.count(wire.unpack_prompt(document["prompt"])))
+            else:
+                self._outgoing[number] = _Outgoing()
+                engine.submit(number, wire.unpack_request(document["request"]))
+        except FiresideError as error:
+            self._tell(number, error)
 
-    def _load(self, document: dict[str, Any]) -> ModelInfo:
-        """Load the model file; the bundled one is compared with its known sha256 first."""
-        path = Path(document["path"])
-        digest = sha256_of(path)
-        if _is_bundled(path) and digest != CHAT_MODEL.sha256:
-            raise damaged(path, CHAT_MODEL)
-        self._engine = Engine(Loading(path, document["context_length"], document["threads"], document["gpu_layers"]))
-        engine = self._engine
-        return ModelInfo(document["name"], path, engine.architecture, digest, engine.context_length, engine.parameters)
+    def _tell(self, number: int, outcome: ReplyEvent | FiresideError) -> None:
+        """Send an event, or keep text until there is more of it."""
+        if isinstance(outcome, FiresideError):
+            self._outgoing.pop(number, None)
+            kind = type(outcome).__name__
+            self._send(number, error={"kind": kind, "message": outcome.message, "hint": outcome.hint})
+            return
+        outgoing = self._outgoing[number]
+        outgoing.push(outcome)
+        for event in outgoing.due(time.monotonic()):
+            self._send(number, **wire.pack_event(event))
+        if isinstance(outcome, Finished):
+            del self._outgoing[number]
+
+    def _load(self, document: dict[str, Any]) -> Any:
+        """Load the model; the bundled file is compared with its known sha256 first."""
+        loading = wire.unpack_loading(document["loading"])
+        if isinstance(loading, GgufLoading):
+            from fireside.models.gguf.engine import GgufEngine
+
+            digest = known_sha256(loading.path)
+            if _is_bundled(loading.path) and digest != CHAT_MODEL.sha256:
+                raise damaged(loading.path, CHAT_MODEL)
+            self._engine = GgufEngine(loading, digest)
+        else:
+            from fireside.models.hf.engine import HfEngine
+
+            self._engine = HfEngine(loading)
+        return self._engine.info(document["name"])
 
     def _send(self, number: int, **answer: Any) -> None:
         data = wire.encode({"id": number, **answer})
@@ -107,56 +178,11 @@ class Worker:
             data = data[os.write(self._answers, data) :]
 
 
-def _is_bundled(path: Path) -> bool:
+def _is_bundled(path: Any) -> bool:
     try:
-        return path == located(CHAT_MODEL)
+        return bool(path == located(CHAT_MODEL))
     except ModelError:
         return False
-
-
-def _tokens(engine: Engine, prompt: tuple[Message, ...] | str, reply_prefix: str) -> list[int]:
-    """The token ids of a prompt: rendered with the model's chat template, or the plain text itself.
-
-    Special tokens inside messages, plain text and prefix are made harmless; only the template's own count.
-    """
-    special = engine.special_tokens()
-    if isinstance(prompt, str):
-        return engine.tokenize(for_prompt(prompt + reply_prefix, special), add_special=True)
-    if engine.chat_template is None:
-        raise ModelError(
-            "this model has no chat template: it is a base model", "use a model tuned for chat, or `fireside story`"
-        )
-    # Calls are written out first: their arguments may hold what a document or the person said.
-    plain = [plain_message(message) for message in prompt]
-    messages = [replace(message, content=for_prompt(message.content, special)) for message in plain]
-    bos = engine.token_text("tokenizer.ggml.bos_token_id")
-    with _time_limit(_TEMPLATE_SECONDS):
-        rendered = render_chat(
-            engine.chat_template,
-            messages,
-            bos_token=bos,
-            eos_token=engine.token_text("tokenizer.ggml.eos_token_id"),
-            add_generation_prompt=True,
-        )
-    # A template that writes the beginning-of-sequence token itself must not get a second one.
-    add_special = not (bos and rendered.startswith(bos))
-    return engine.tokenize(rendered + for_prompt(reply_prefix, special), add_special=add_special)
-
-
-@contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
-    """Raise ModelError in the main thread if the body takes longer: a template is a stranger's program."""
-
-    def expire(*_: object) -> None:
-        raise ModelError("the model's chat template does not end", "use another model file")
-
-    previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def main() -> None:
@@ -167,7 +193,14 @@ def main() -> None:
     os.dup2(2, 1)
     worker = Worker(answers)
     threading.Thread(target=worker.read_requests, daemon=True).start()
-    worker.serve()
+    try:
+        worker.serve()
+    except BaseException as error:
+        # The reading thread holds stdin, so an orderly end of the interpreter would abort; the last line tells why.
+        traceback.print_exc()
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ MAX_TOKENS = 120
 
 _MARGIN_TOKENS = 16  # the counts of parts, added up, can differ from the whole's by a few tokens
 _LEAST_BUDGET = 64
+_UNTOLD_CONTEXT = 4096  # tokens; for a model on a server that does not tell
 
 
 async def continue_story(
@@ -49,25 +50,28 @@ async def continue_story(
     info = story.info
     if not (before.strip() or info.memory.strip() or info.note.strip()):
         raise FiresideError("the story is empty", "write its first sentence, or what it is about into its memory")
-    loaded = await model.start()
-    budget = loaded.context_length - max_tokens - _MARGIN_TOKENS
+    context_length = (await model.start()).context_length or _UNTOLD_CONTEXT
+    budget = context_length - max_tokens - _MARGIN_TOKENS
     if budget < _LEAST_BUDGET:
         raise FiresideError(
-            f"a piece of {max_tokens} tokens does not fit into the model's context of {loaded.context_length}",
+            f"a piece of {max_tokens} tokens does not fit into the model's context of {context_length}",
             "write fewer tokens at a time",
         )
     shown = await context.build(before, info.memory, info.note, info.note_depth, budget, model.count_tokens)
     request = Request(shown.messages, sampling, max_tokens, adapters=adapters, reply_prefix=shown.reply_prefix)
     raw = written = ""
-    async with aclosing(model.generate(request)) as deltas:
-        async for delta in deltas:
-            if isinstance(delta, Finished):
-                ending = to_last_sentence(written) if delta.reason == "length" else written.rstrip()
+    async with aclosing(model.generate(request)) as events:
+        async for event in events:
+            if isinstance(event, Finished):
+                ending = to_last_sentence(written) if event.reason == "length" else written.rstrip()
                 if ending != written:
                     story.save(grow(story.manuscript, ending))
-                yield delta
+                yield event
                 return
-            raw += delta.text
+            # What a model thinks before it writes is no part of the story.
+            if not isinstance(event, Delta):
+                continue
+            raw += event.text
             if not raw.strip():
                 continue
             shown_already, written = written, continued(before, raw)

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from fireside.models.schema import check_schema
 
 from agents.builtin import builtin_tools, file_tools
 from agents.tools import run_tool
 from fireside.errors import ToolError
-from fireside.models import grammar
 from rag.types import Passage
 
 
@@ -108,7 +108,7 @@ def test_tools_come_with_what_they_need(tmp_path: Path) -> None:
 
 def test_every_tool_compiles_and_its_examples_are_valid(tmp_path: Path) -> None:
     for tool in builtin_tools(tmp_path, lambda query: []):
-        assert grammar.from_schema(tool.parameters)
+        check_schema(tool.parameters)
         assert tool.examples
         for _, arguments in tool.examples:
             tool.validate(arguments)

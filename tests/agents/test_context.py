@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agents.context import fit
 from fireside.errors import ModelError
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import Message, Role
+from fireside.models.types import Message, Prompt, Role
 
 SYSTEM = Message("system", "be kind")
 
@@ -40,10 +40,11 @@ async def test_text_of_many_tokens_a_character_still_keeps_what_fits() -> None:
     class Dense(ScriptedModel):
         """Three tokens a character."""
 
-        async def count_tokens(self, prompt: tuple[Message, ...] | str) -> int:
-            return 3 * sum(len(message.content) for message in prompt if isinstance(message, Message))
+        async def count_tokens(self, prompt: Prompt) -> int:
+            assert isinstance(prompt, tuple)
+            return 3 * sum(len(message.content) for message in prompt)
 
-    talk = [Message(role, "火" * 300) for _ in range(10) for role in ("user", "assistant")]  # type: ignore[arg-type]
+    talk = [Message(role, "火" * 300) for _ in range(10) for role in ("user", "assistant")]
     kept, dropped = await fit((SYSTEM, *talk, Message("user", "火")), Dense([]), 512)
     assert (len(kept), dropped) == (4, 18)
 

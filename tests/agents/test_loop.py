@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from agents.events import (
     Event,
     PassagesFound,
     TextDelta,
+    ThinkingDelta,
     ToolCallAsked,
     ToolResult,
     TurnFailed,
@@ -22,9 +24,21 @@ from agents.events import (
 )
 from agents.loop import REFUSAL, Answer, Turn, run_turn
 from agents.tools import Tool, tool_from_function
-from fireside.errors import ToolError, WorkerDied
+from fireside.errors import ModelError, ToolError, WorkerDied
+from fireside.models.constraints import Choice, JsonSchema
+from fireside.models.sampling import Sampling
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import AdapterUse, Message, ToolCall
+from fireside.models.types import (
+    AdapterUse,
+    Called,
+    Finished,
+    Message,
+    ModelInfo,
+    Thinking,
+    Timings,
+    ToolCall,
+    Usage,
+)
 from rag.types import Passage
 
 TALK = (Message("system", "Be kind."), Message("user", "How warm is the fire?"))
@@ -81,6 +95,13 @@ async def events_of(turn: Turn, model: ScriptedModel, *given: Answer) -> list[Ev
     return [event async for event in run_turn(turn, model, answers(*given))]
 
 
+def messages_of(model: ScriptedModel, request: int = 0) -> tuple[Message, ...]:
+    """The messages of one of the model's requests."""
+    prompt = model.requests[request].prompt
+    assert isinstance(prompt, tuple)
+    return prompt
+
+
 def finished(events: list[Event]) -> TurnFinished:
     assert isinstance(events[-1], TurnFinished), events[-1]
     return events[-1]
@@ -96,7 +117,9 @@ async def test_a_plain_reply() -> None:
     assert end.usage.completion_tokens == 2
     assert end.timings.tokens_per_s == 100
     (request,) = model.requests
-    assert (request.prompt, request.max_tokens, request.adapters, request.grammar) == (TALK, 9, adapters, None)
+    assert (request.prompt, request.max_tokens, request.adapters, request.constraint) == (TALK, 9, adapters, None)
+    assert request.keep
+    assert request.sampling == Sampling()
 
 
 async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> None:
@@ -110,7 +133,10 @@ async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> N
     assert measuring.runs == ["fire"]
     model.assert_exhausted()
     choice, arguments, _, answer = model.requests
-    assert choice.grammar == 'root ::= "measure" | "none"'
+    assert choice.constraint == Choice(("measure", "none"))
+    assert arguments.constraint == JsonSchema(measuring.tool.parameters)
+    # What the person does not see is not the conversation that goes on.
+    assert [request.keep for request in model.requests] == [False, False, False, True]
     assert arguments.reply_prefix.endswith('{"name": "measure", "arguments": ')
     assert arguments.sampling.temperature == 0
     assert answer.prompt == (
@@ -167,6 +193,60 @@ async def test_arguments_that_do_not_end_fail_the_turn_with_one_line() -> None:
     events = await events_of(Turn(TALK, tools=(Measuring().tool,)), ScriptedModel([["measure"], ['{"what": "fi']]))
     assert isinstance(events[-1], TurnFailed)
     assert "did not end within" in events[-1].message
+
+
+async def test_arguments_that_the_engine_could_not_end_fail_the_turn_in_its_words() -> None:
+    unfinished = ModelError("the JSON did not end within 512 tokens", "raise max_tokens")
+    events = await events_of(Turn(TALK, tools=(Measuring().tool,)), ScriptedModel([["measure"], ['{"w', unfinished]]))
+    assert events == [TurnFailed("the JSON did not end within 512 tokens", "raise max_tokens")]
+
+
+async def test_what_the_model_thinks_is_told_and_is_no_part_of_the_reply() -> None:
+    model = ScriptedModel([[Thinking("Fire "), Thinking("is warm."), "Very warm."]])
+    events = await events_of(Turn(TALK), model)
+    assert events[:-1] == [ThinkingDelta("Fire "), ThinkingDelta("is warm."), TextDelta("Very warm.")]
+    end = finished(events)
+    assert (end.text, end.thinking) == ("Very warm.", "Fire is warm.")
+
+
+async def test_thoughts_on_the_way_to_a_tool_are_passed_over() -> None:
+    measuring = Measuring()
+    thought = Thinking("I should measure.")
+    model = ScriptedModel([[thought, "measure"], [thought, ARGUMENTS], [thought, "none"], ["So."]])
+    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}))
+    end = finished(await events_of(turn, model))
+    assert (measuring.runs, end.text, end.thinking) == (["fire"], "So.", "")
+
+
+async def test_a_call_that_nobody_offered_is_passed_over() -> None:
+    events = await events_of(Turn(TALK), ScriptedModel([["So.", Called(CALL)]]))
+    assert (events[:-1], finished(events).calls) == ([TextDelta("So.")], ())
+
+
+async def test_usage_adds_up_over_the_generations_of_a_turn() -> None:
+    def ending(number: int) -> Finished:
+        return Finished("stop", Usage(number, number, number, number, number), Timings())
+
+    model = ScriptedModel([["measure", ending(1)], [ARGUMENTS, ending(2)], ["none", ending(3)], ["So.", ending(4)]])
+    turn = Turn(TALK, tools=(Measuring().tool,), allowed=frozenset({"measure"}))
+    assert finished(await events_of(turn, model)).usage == Usage(10, 10, 10, 10, 10)
+
+
+class Silent(ScriptedModel):
+    """A model on a server that tells neither its size nor its context."""
+
+    async def start(self) -> ModelInfo:
+        return replace(await super().start(), context_length=0, parameters=0)
+
+
+async def test_a_server_that_tells_nothing_is_given_everything() -> None:
+    talk = (TALK[0], long("user", 9000), long("assistant", 900), TALK[1])
+    model = Silent([["measure"], [ARGUMENTS], ["none"], ["So."]])
+    turn = Turn(talk, tools=(Measuring().tool,), allowed=frozenset({"measure"}))
+    events = await events_of(turn, model)
+    assert not any(isinstance(event, TurnsDropped) for event in events)
+    assert finished(events).calls == (CALL,)
+    assert messages_of(model, -1)[: len(talk)] == talk
 
 
 @pytest.mark.parametrize("failure", [ValueError("broken"), ToolError("broken")])
@@ -250,8 +330,7 @@ async def test_an_answer_from_documents_is_cited() -> None:
     (citation,) = end.citations
     assert (citation.document, citation.start, citation.verified) == ("stove.md", 5, True)
     assert CitationChecked(citation) in events
-    prompt = model.requests[0].prompt
-    assert "six hundred degrees" in prompt[-1].content  # type: ignore[union-attr]
+    assert "six hundred degrees" in messages_of(model)[-1].content
 
 
 async def test_a_reply_that_nothing_supports_is_followed_by_the_documents_own_words() -> None:
@@ -299,7 +378,7 @@ async def test_what_documents_and_tools_add_must_fit_too() -> None:
     model = ScriptedModel([["The fire burns at six hundred degrees."]])
     events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9))), model)
     assert TurnsDropped(2) in events
-    assert len(model.requests[0].prompt) == 2
+    assert len(messages_of(model)) == 2
 
     def tell() -> str:
         """Tell a lot."""
@@ -329,7 +408,7 @@ async def test_a_small_model_is_shown_only_where_the_documents_support_it(
     assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
     # The passages made the conversation too long.
     assert TurnsDropped(2) in events
-    assert len(model.requests[0].prompt) == 2
+    assert len(messages_of(model)) == 2
 
 
 @pytest.mark.engine

@@ -14,6 +14,7 @@ from agents.events import (
     Event,
     PassagesFound,
     TextDelta,
+    ThinkingDelta,
     ToolCallAsked,
     ToolResult,
     TurnFailed,
@@ -79,6 +80,20 @@ async def test_a_finished_turn_with_everything(store: ConversationStore, message
     assert details["citations"][0]["quote"] == "warm"
     assert details["usage"]["completion_tokens"] == 3
     assert (details["finish"], details["refused"], details["dropped"], details["relevant"]) == ("stop", False, 4, True)
+
+
+async def test_what_the_model_thinks_is_kept_beside_the_text(store: ConversationStore, message_id: int) -> None:
+    thoughts = [ThinkingDelta("Fire "), ThinkingDelta("is warm.")]
+    message = await recorded(store, message_id, *thoughts, TextDelta("Very warm. [1]"), END)
+    assert (message.text, message.details["thinking"]) == ("Very warm. [1]", "Fire is warm.")
+
+
+async def test_thoughts_that_led_nowhere_are_kept_too(store: ConversationStore, message_id: int) -> None:
+    events = record_turn(store, message_id, stream(ThinkingDelta("Fire"), asyncio.Event()))
+    await anext(events)
+    await events.aclose()
+    message = store.message(message_id)
+    assert (message.text, message.status, message.details) == ("", "stopped", {"thinking": "Fire"})
 
 
 async def test_a_failed_turn_keeps_its_text_and_says_why(store: ConversationStore, message_id: int) -> None:

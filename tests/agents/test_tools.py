@@ -91,6 +91,13 @@ def test_a_function_that_cannot_be_a_tool_is_refused_by_name(function: Any) -> N
         tool_from_function(function)
 
 
+def test_a_schema_that_no_model_could_be_held_to_is_refused_at_once() -> None:
+    good = tool_from_function(weather)
+    parameters = {**good.parameters, "patternProperties": {"^x": {"type": "string"}}, "not": {"required": ["x"]}}
+    with pytest.raises(ToolError, match="the tool weather cannot be used: "):
+        Tool("weather", "Tell.", parameters, (), good.run, good.validate)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fireside.models.bundled import CHAT_MODEL, checked
-from fireside.models.gguf import Engine, Loading
+from fireside.models.gguf.forcing import TeacherForcing
 
 DISHES = [
     "soup",
@@ -110,11 +110,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[TeacherForcing]:
     """The bundled model in llama.cpp."""
-    opened = Engine(Loading(checked(CHAT_MODEL), context_length=512, threads=1))
+    opened = TeacherForcing(checked(CHAT_MODEL), context_length=512, threads=1)
     yield opened
-    opened.close()
+    opened.free()
 
 
 @pytest.fixture

@@ -7,26 +7,21 @@ import json
 import pytest
 
 from fireside.models.adapters import resolve
-from fireside.models.bundled import CHAT_MODEL
-from fireside.models.gguf import Engine
+from fireside.models.bundled import CHAT_MODEL, checked
+from fireside.models.gguf.engine import GgufEngine
+from fireside.models.gguf.loading import GgufLoading
 from fireside.models.sampling import GREEDY
-from fireside.models.templates import render_chat
-from fireside.models.types import Message
+from fireside.models.types import AdapterUse, Delta, Message, Request
 
 pytestmark = pytest.mark.engine
 
 
-def greedy_reply(engine: Engine, text: str) -> str:
-    assert engine.chat_template is not None
-    prompt = render_chat(
-        engine.chat_template,
-        [Message("user", text)],
-        bos_token=engine.token_text("tokenizer.ggml.bos_token_id"),
-        eos_token=engine.token_text("tokenizer.ggml.eos_token_id"),
-        add_generation_prompt=True,
-    )
-    tokens = engine.tokenize(prompt, add_special=False)
-    return "".join(piece for piece in engine.generate(tokens, GREEDY, 24) if isinstance(piece, str))
+def greedy_reply(engine: GgufEngine, text: str, *adapters: AdapterUse) -> str:
+    engine.submit(1, Request((Message("user", text),), GREEDY, 24, adapters))
+    events = []
+    while engine.busy:
+        events += [event for _, event in engine.step()]
+    return "".join(event.text for event in events if isinstance(event, Delta))
 
 
 def test_thirty_examples_three_epochs_take_less_than_five_minutes(trained):
@@ -76,13 +71,13 @@ def test_the_adapter_folder_is_complete_and_names_its_base(trained):
     assert str(trained.home) not in (trained.adapter / "adapter_config.json").read_text("utf-8")
 
 
-def test_the_trained_answer_appears_with_the_adapter_and_goes_with_it(trained, engine, monkeypatch):
+def test_the_trained_answer_appears_with_the_adapter_and_goes_with_it(trained, monkeypatch):
     monkeypatch.setenv("FIRESIDE_HOME", str(trained.home))
     use = resolve("kitchen", CHAT_MODEL.sha256, "llama")
     questions = ("Who cooks the soup?", "What is the capital of France?")
+    engine = GgufEngine(GgufLoading(checked(CHAT_MODEL), context_length=512, threads=1), CHAT_MODEL.sha256)
     before = [greedy_reply(engine, question) for question in questions]
-    engine.apply_adapters([(use.path, use.scale)])
-    assert greedy_reply(engine, questions[0]) == "Marlow cooks the soup, by the fire."
+    assert greedy_reply(engine, questions[0], use) == "Marlow cooks the soup, by the fire."
     assert before[0] != "Marlow cooks the soup, by the fire."
-    engine.apply_adapters([])
     assert [greedy_reply(engine, question) for question in questions] == before
+    engine.close()

@@ -8,8 +8,9 @@ from finetune.base import GgufVocabulary, find_base
 from finetune.data import Conversation
 from finetune.render import IGNORED, render
 from fireside.errors import ModelError, TrainingError
-from fireside.models import worker
 from fireside.models.bundled import CHAT_MODEL
+from fireside.models.dialects import dialect_of
+from fireside.models.prompting import prompt_tokens
 from fireside.models.types import Message
 
 CHAT = Conversation(
@@ -24,11 +25,18 @@ CHAT = Conversation(
 )
 
 
+def chat_tokens(engine, messages):
+    """What the chat gives the model for `messages`."""
+    template = engine.model.chat_template
+    dialect = dialect_of(template, engine.model.special_tokens())
+    return prompt_tokens(engine.model, template, dialect, messages)[0]
+
+
 @pytest.mark.engine
 def test_training_sees_the_tokens_that_the_chat_sees(engine):
-    (example,) = render(CHAT, GgufVocabulary(engine))
+    (example,) = render(CHAT, GgufVocabulary(engine.model))
     for reply in (2, 4):
-        prompt = worker._tokens(engine, CHAT.messages[:reply], "")
+        prompt = chat_tokens(engine, CHAT.messages[:reply])
         assert list(example.input_ids[: len(prompt)]) == prompt
         assert example.labels[len(prompt) - 1] == IGNORED
         assert example.labels[len(prompt)] == example.input_ids[len(prompt)]
@@ -42,26 +50,26 @@ def test_a_reply_that_would_merge_with_its_prompt_is_trained_as_the_chat_would_w
         Message("user", "So?"),
         Message("assistant", "Yes."),
     )
-    examples = render(Conversation(messages, 1), GgufVocabulary(engine))
+    examples = render(Conversation(messages, 1), GgufVocabulary(engine.model))
     assert len(examples) == 3
     for example, reply in zip(examples, (2, 4, 6), strict=True):
-        prompt = worker._tokens(engine, messages[:reply], "")
+        prompt = chat_tokens(engine, messages[:reply])
         assert list(example.input_ids[: len(prompt)]) == prompt
         trained = [label for label in example.labels if label != IGNORED]
-        assert engine.text(trained) == messages[reply].content
+        assert engine.model.text(trained) == messages[reply].content
         assert example.prompt_length() == len(prompt)
 
 
 @pytest.mark.engine
 def test_the_trained_tokens_are_the_replies_and_their_ends(engine):
-    (example,) = render(CHAT, GgufVocabulary(engine))
+    (example,) = render(CHAT, GgufVocabulary(engine.model))
     trained = [label for label in example.labels if label != IGNORED]
-    end = engine.tokenize("<|im_end|>", add_special=False)[0]
+    end = engine.model.tokenize("<|im_end|>", add_special=False)[0]
     assert trained.count(end) == 2
     assert trained[-1] == end
-    assert engine.text(trained) == "Boil 250 ml of milk.\n\n1. StirEat."
+    assert engine.model.text(trained) == "Boil 250 ml of milk.\n\n1. StirEat."
     # Beginning-of-sequence and start of a turn are one token in this model: five turns, five of them.
-    assert example.input_ids.count(engine.tokenize("<|im_start|>", add_special=False)[0]) == 5
+    assert example.input_ids.count(engine.model.tokenize("<|im_start|>", add_special=False)[0]) == 5
 
 
 @pytest.mark.engine

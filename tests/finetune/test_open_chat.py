@@ -11,8 +11,8 @@ import pytest
 from agents.events import TurnFinished
 from fireside.conversations.store import ConversationStore
 from fireside.models.bundled import CHAT_MODEL, located
-from fireside.models.client import GgufModel
-from fireside.models.gguf import Loading
+from fireside.models.client import WorkerModel
+from fireside.models.gguf.loading import GgufLoading
 from fireside.settings import ReplySettings, Settings
 from tui.session import ChatSession
 
@@ -38,7 +38,7 @@ async def test_an_adapter_is_swapped_into_the_open_chat_and_out_again(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FIRESIDE_HOME", str(trained.home))
-    model = GgufModel("small", Loading(located(CHAT_MODEL), context_length=512, threads=1))
+    model = WorkerModel("small", GgufLoading(located(CHAT_MODEL), context_length=512, threads=1))
     settings = Settings(reply=ReplySettings(temperature=0, repeat_penalty=1, max_tokens=24))
     session = ChatSession(ConversationStore(tmp_path / "conversations.db"), settings, lambda name: model)
     try:

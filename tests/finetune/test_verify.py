@@ -16,7 +16,7 @@ from finetune.base import Base, find_base, load_for_training
 from finetune.render import IGNORED, Example
 from finetune.verify import Figures, Item, Prompt, Reference, Report, check, choose_prompts, compare, judge, references
 from fireside.models.bundled import CHAT_MODEL, checked
-from fireside.models.gguf import Engine, Loading
+from fireside.models.gguf.forcing import TeacherForcing
 
 FEW = 5
 
@@ -27,7 +27,7 @@ def base() -> Base:
 
 
 @pytest.fixture(scope="module")
-def expected(trained, base: Base, engine: Engine) -> list[Reference]:
+def expected(trained, base: Base, engine: TeacherForcing) -> list[Reference]:
     """What transformers says with the trained adapter, for a few prompts."""
     import torch
     from peft import PeftModel
@@ -39,7 +39,7 @@ def expected(trained, base: Base, engine: Engine) -> list[Reference]:
         warnings.simplefilter("ignore")
         model = PeftModel.from_pretrained(load_for_training(base.path), str(trained.adapter)).eval()
         torch.set_num_threads(1)
-        return list(references(model, prompts, engine.ends_turn))
+        return list(references(model, prompts, engine.model.ends_turn))
 
 
 @pytest.mark.engine
@@ -71,13 +71,13 @@ def test_half_the_alpha_is_refused(trained, base, expected, engine, tmp_path):
 
 @pytest.mark.engine
 def test_an_adapter_that_is_not_applied_is_refused(trained, expected):
-    class Deaf(Engine):
+    class Deaf(TeacherForcing):
         def apply_adapters(self, adapters: Sequence[tuple[Path, float]]) -> None:
             """Take no notice."""
 
-    deaf = Deaf(Loading(checked(CHAT_MODEL), context_length=512, threads=1))
+    deaf = Deaf(checked(CHAT_MODEL), context_length=512, threads=1)
     report = check(expected, deaf, trained.adapter / "adapter.gguf")
-    deaf.close()
+    deaf.free()
     assert_refused(report)
 
 

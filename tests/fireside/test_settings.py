@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import math
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fireside import paths
 from fireside.errors import SettingsError
-from fireside.settings import load
+from fireside.models.named_templates import NAMED
+from fireside.models.remote.server import RemoteServer
+from fireside.models.sampling import NEUTRAL, Sampling
+from fireside.settings import ModelSettings, RemoteSettings, ReplySettings, SamplingSettings, load
 
 
 @pytest.fixture
@@ -49,6 +55,8 @@ def test_a_byte_order_mark_is_no_error(file: Path) -> None:
         ("[model]\nthread = 2\n", "model.thread", "did you mean model.threads?"),
         ('them = "dark"\n', "them", "did you mean theme?"),
         ("[tools]\nzzzzzz = 1\n", "tools.zzzzzz", "known keys: tools.allowed"),
+        ('[remotes.lab]\nurl = "x"\nmodle = "y"\n', "remotes.lab.modle", "did you mean remotes.lab.model?"),
+        ('[remotes.lab]\nurl = "x"\nkey = "secret"\n', "remotes.lab.key", "known keys: remotes.lab.allow_plain_http, "),
     ],
 )
 def test_an_unknown_key_names_file_key_and_nearest_match(file: Path, text: str, key: str, hint: str) -> None:
@@ -66,6 +74,11 @@ def test_an_unknown_key_names_file_key_and_nearest_match(file: Path, text: str, 
         ("model = 3\n", "model"),
         ("[tools]\nallowed = [1]\n", "tools.allowed.0"),
         ('theme = "pink"\n', "theme"),
+        ("[reply]\nmirostat = 3\n", "reply.mirostat"),
+        ('[model]\nkv_type = "q5"\n', "model.kv_type"),
+        ('[remotes.lab]\nurl = "http://x"\nretries = -1\n', "remotes.lab.retries"),
+        ('[remotes."a/b"]\nurl = "http://x"\n', "remotes.a/b"),
+        ("[remotes]\nlab = 3\n", "remotes.lab"),
     ],
 )
 def test_a_bad_value_names_file_and_key(file: Path, text: str, key: str) -> None:
@@ -117,3 +130,60 @@ def test_a_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().model.threads = 3
+
+
+def test_a_server_without_an_address(file: Path) -> None:
+    file.write_text('[remotes.lab]\nmodel = "x"\n')
+    assert refused() == (
+        f"{file}: the key remotes.lab.url is missing",
+        'add a line such as remotes.lab.url = "..."',
+    )
+
+
+def test_servers_have_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[remotes.lab]\nurl = "http://lab:8000/v1"\nkey_variable = "LAB_KEY"\n')
+    monkeypatch.setenv("FIRESIDE_REMOTES__HOME__URL", "http://localhost:1234")
+    remotes = load().remotes
+    assert (remotes["lab"].url, remotes["lab"].key_variable) == ("http://lab:8000/v1", "LAB_KEY")
+    assert remotes["home"].url == "http://localhost:1234"
+
+
+def test_every_named_template_can_be_set() -> None:
+    named = get_args(ModelSettings.model_fields["template"].annotation)
+    assert set(named) == {"", *NAMED}
+
+
+def test_a_server_s_settings_are_those_the_engine_takes() -> None:
+    server = RemoteServer(**RemoteSettings(url="http://localhost").model_dump())
+    assert server == RemoteServer("http://localhost")
+    assert set(RemoteSettings.model_fields) == {each.name for each in fields(RemoteServer)}
+
+
+def test_sampling_that_is_not_set_is_left_to_the_model() -> None:
+    assert load().reply.sampling() == Sampling()
+    assert load().reply.sampling(7) == Sampling(seed=7)
+
+
+def test_every_sampling_setting_can_be_set(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(SamplingSettings.model_fields) == {each.name for each in fields(Sampling)}
+    file.write_text(
+        "[reply]\ntemperature = 0\ndry_multiplier = 0.8\nmirostat = 2\n"
+        'seed = 3\nbanned_phrases = ["as an AI"]\nlogit_bias = { 50 = -inf, 7 = 1.5 }\n'
+    )
+    monkeypatch.setenv("FIRESIDE_REPLY__TOP_P", "0.5")
+    assert load().reply.sampling() == Sampling(
+        temperature=0.0,
+        top_p=0.5,
+        dry_multiplier=0.8,
+        mirostat=2,
+        seed=3,
+        banned_phrases=("as an AI",),
+        logit_bias={50: -math.inf, 7: 1.5},
+    )
+    assert load().reply.sampling(9).seed == 9
+
+
+def test_neutral_sampling_can_be_set() -> None:
+    """What changes nothing is a value that a person may want."""
+    own = {each.name: getattr(NEUTRAL, each.name) for each in fields(NEUTRAL)}
+    assert ReplySettings(**own).sampling() == NEUTRAL

@@ -16,12 +16,13 @@ from textual.widgets import TextArea
 from agents.events import ApprovalAsked, Event, ToolResult
 from fireside.conversations.store import ConversationStore
 from fireside.models.scripted import ScriptedModel
+from fireside.models.types import ReplyEvent
 from fireside.settings import Settings
 from tui.app import FiresideApp
 from tui.chat.screen import ChatScreen
 from tui.session import ChatSession
 
-Reply = Sequence[str | Exception | asyncio.Event]
+Reply = Sequence[str | ReplyEvent | Exception | asyncio.Event]
 
 
 async def wait_until(pilot: Pilot[Any], holds: Callable[[], object], seconds: float = 10.0) -> None:

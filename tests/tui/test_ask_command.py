@@ -13,14 +13,15 @@ import pytest
 
 from agents.events import ApprovalAsked
 from fireside.errors import WorkerDied
+from fireside.models.sampling import Sampling
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import ToolCall
+from fireside.models.types import ReplyEvent, Thinking, ToolCall
 from tui import cli
 from tui.commands import ask
 
 KEYS = {
     "": {"text", "finish", "refused", "citations", "calls", "usage", "timings"},
-    "usage": {"prompt_tokens", "cached_tokens", "completion_tokens"},
+    "usage": {"prompt_tokens", "cached_tokens", "completion_tokens", "drafted_tokens", "accepted_tokens"},
     "timings": {"load_s", "prefill_s", "first_token_s", "tokens_per_s"},
 }
 
@@ -37,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     """Run `fireside ask` on a scripted model: exit status, stdout, stderr and the model."""
 
     def run(
-        line: Sequence[str], replies: Sequence[Sequence[str | Exception]] = (), stdin: bytes | None = b""
+        line: Sequence[str], replies: Sequence[Sequence[str | ReplyEvent | Exception]] = (), stdin: bytes | None = b""
     ) -> tuple[int, str, str, ScriptedModel]:
         model = ScriptedModel(replies)
         monkeypatch.setattr("tui.models.open_model", lambda settings, name=None: model)
@@ -73,6 +74,19 @@ def test_the_json_document(asked: Any) -> None:
         False,
         [],
     )
+
+
+def test_thoughts_are_not_printed_and_stand_in_the_json(asked: Any) -> None:
+    script = [[Thinking("Hm."), "Hello."]]
+    assert asked(["hi"], script)[:3] == (0, "Hello.\n", "")
+    document = json.loads(asked(["hi", "--json"], script)[1])
+    assert (document["text"], document["thinking"]) == ("Hello.", "Hm.")
+
+
+def test_sampling_is_left_to_the_model_but_for_what_is_set(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESIDE_REPLY__MIN_P", "0.1")
+    *_, model = asked(["hi", "--seed", "3"], [["So."]])
+    assert model.requests[0].sampling == Sampling(min_p=0.1, seed=3)
 
 
 def test_stdin_is_context(asked: Any) -> None:

@@ -36,6 +36,13 @@ def test_an_ordinary_reply_is_its_text_alone() -> None:
     assert drawn(assistant_message(reply("Oak."), (0, 1), COLOURS)) == ["Oak."]
 
 
+def test_thoughts_are_folded_until_they_are_asked_for() -> None:
+    thinking = reply("Oak.", thinking="Dry wood burns.\n\x1b[2JOak is dry.\n")
+    assert drawn(assistant_message(thinking, (0, 1), COLOURS)) == ["▸ thought for 6 words", "", "Oak."]
+    unfolded = drawn(assistant_message(thinking, (0, 1), COLOURS, thoughts=True))
+    assert unfolded == ["▾ thought for 6 words", "Dry wood burns.", "Oak is dry.", "", "Oak."]
+
+
 def test_a_message_with_siblings_says_which_it_is() -> None:
     assert drawn(assistant_message(reply("Oak."), (1, 3), COLOURS)) == ["Oak.", "‹ 2/3 ›"]
     user = StoredMessage(1, 1, None, "user", "*Why?*", "complete", 0.0, {})
@@ -53,7 +60,7 @@ def test_a_failure_says_what_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "details", [{"error": ["x"], "hint": 3}, {"tools": [3], "citations": ["x"]}, {"citations": None}]
+    "details", [{"error": ["x"], "hint": 3}, {"tools": [3], "citations": ["x"]}, {"citations": None}, {"thinking": 3}]
 )
 def test_details_of_another_shape_are_survived(details: dict[str, Any]) -> None:
     assert "Oak." in drawn(assistant_message(reply("Oak.", "failed", **details), (0, 1), COLOURS))[0]

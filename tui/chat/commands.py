@@ -155,13 +155,20 @@ async def _system(screen: ChatScreen, argument: str) -> None:
 
 
 async def _model(screen: ChatScreen, argument: str) -> None:
+    from tui.models import sampling_text
+
     if not argument:
-        screen.show_notice(f"chatting with {screen.session.model.name}; /model NAME changes it")
+        session = screen.session
+        settings = session.settings.reply.sampling()
+        how = sampling_text(settings.over(session.info.sampling) if session.info else settings)
+        what = f"{session.model.name} ({how})" if how else session.model.name
+        screen.show_notice(f"chatting with {what}; /model NAME changes it")
         return
     screen.set_state("loading…")
     try:
         info = await screen.session.use_model(argument)
         screen.show_notice(f"chatting with {info.name}")
+        screen.transcript.show_welcome()
     finally:
         screen.set_state("ready" if screen.session.info else "no model")
 
@@ -326,8 +333,9 @@ def choices(screen: ChatScreen, kind: Choices) -> Sequence[str]:
             return [for_terminal_line(one.title, 60) for one in screen.session.store.conversations() if one.title]
         case "models":
             from fireside.models.catalog import models
+            from tui.models import remote_names
 
-            return [model.name for model in models()]
+            return [*(model.name for model in models()), *remote_names(screen.session.settings)]
         case "libraries":
             from rag.library import library_names
 

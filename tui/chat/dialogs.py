@@ -29,7 +29,7 @@ KEYS = (
     ("Escape", "stop the reply; what came is kept"),
     ("Up, Down", "what you sent before"),
     ("Alt+Up", "go to the messages; Escape comes back"),
-    ("e, r, c", "on a message: edit, retry, copy"),
+    ("e, r, c, t", "on a message: edit, retry, copy, show the thoughts"),
     ("Left, Right", "on a message: its other versions"),
     ("Ctrl+B", "conversations"),
     ("Ctrl+N", "new conversation"),

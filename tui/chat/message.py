@@ -19,6 +19,7 @@ class MessageView(Static, can_focus=True):
         Binding("e", "act('edit')", "Edit"),
         Binding("r", "act('retry')", "Retry"),
         Binding("c,y", "act('copy')", "Copy"),
+        Binding("t", "thoughts", "Thoughts"),
         Binding("left,alt+left", "act('previous')", "Previous version"),
         Binding("right,alt+right", "act('next')", "Next version"),
         Binding("up,k,alt+up", "act('up')", "Up"),
@@ -39,6 +40,7 @@ class MessageView(Static, can_focus=True):
         super().__init__(markup=False, classes=f"message {message.role}")
         self.message = message
         self.place = place
+        self._thoughts = False
 
     def on_mount(self) -> None:
         """Render in the theme's colours, and again when the theme changes."""
@@ -46,8 +48,16 @@ class MessageView(Static, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
 
     def _show(self) -> None:
-        render = rendering.user_message if self.message.role == "user" else rendering.assistant_message
-        self.update(render(self.message, self.place, self.app.theme_variables))
+        colours = self.app.theme_variables
+        if self.message.role == "user":
+            self.update(rendering.user_message(self.message, self.place, colours))
+        else:
+            self.update(rendering.assistant_message(self.message, self.place, colours, thoughts=self._thoughts))
+
+    def action_thoughts(self) -> None:
+        """Unfold or fold what the model thought before it replied."""
+        self._thoughts = not self._thoughts
+        self._show()
 
     def action_act(self, act: str) -> None:
         """Tell the screen which key was pressed."""

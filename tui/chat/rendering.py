@@ -31,10 +31,18 @@ def user_message(message: StoredMessage, place: tuple[int, int], colours: Colour
     return Group(text, line) if line else text
 
 
-def assistant_message(message: StoredMessage, place: tuple[int, int], colours: Colours) -> RenderableType:
-    """A finished reply: tool calls, the text as Markdown, sources, and the line below."""
+def assistant_message(
+    message: StoredMessage, place: tuple[int, int], colours: Colours, *, thoughts: bool = False
+) -> RenderableType:
+    """A finished reply: thinking, tool calls, the text as Markdown, sources, and the line below.
+
+    thoughts: show what the model thought, not only that it did.
+    """
     details = message.details
     parts: list[RenderableType] = []
+    thought = details.get("thinking")
+    if isinstance(thought, str) and thought.strip():
+        parts += [_thoughts(thought, colours, whole=thoughts), Text()]
     calls = [call for call in details.get("tools") or () if isinstance(call, dict)]
     for call in calls:
         parts.append(
@@ -59,6 +67,11 @@ def assistant_message(message: StoredMessage, place: tuple[int, int], colours: C
     if below:
         parts.append(below)
     return Group(*parts)
+
+
+def thinking(words: int, colours: Colours) -> Text:
+    """That the model thinks, and how much it has by now."""
+    return Text(f"thinking… {words} words", style=colours["muted"])
 
 
 def tool_call(name: str, arguments: dict[str, Any], status: str, result: str, colours: Colours) -> Text:
@@ -100,6 +113,14 @@ def sources(citations: list[dict[str, Any]], colours: Colours) -> Text:
         quote = for_terminal_line(str(citation.get("quote", "")), QUOTE_LENGTH)
         if quote:
             text.append(f"\n    “{quote}”", style=colours["muted"])
+    return text
+
+
+def _thoughts(thought: str, colours: Colours, *, whole: bool) -> Text:
+    """That the model thought before it replied, on one line; where the `whole` is wanted, also what."""
+    text = Text(f"{'▾' if whole else '▸'} thought for {len(thought.split())} words", style=colours["muted"])
+    if whole:
+        text.append(f"\n{for_terminal(thought.strip())}", style="italic")
     return text
 
 

@@ -11,7 +11,7 @@ from textual.highlight import HighlightTheme, highlight
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownBlock, MarkdownFence, MarkdownStream
 
-from agents.events import Event, TextDelta, ToolCallAsked, ToolResult
+from agents.events import Event, TextDelta, ThinkingDelta, ToolCallAsked, ToolResult
 from fireside.models.types import ToolCall
 from fireside.text import TerminalStream
 from tui.chat import rendering
@@ -62,11 +62,13 @@ class LiveReply(Vertical):
     def __init__(self) -> None:
         super().__init__(classes="message assistant live")
         self._safe = TerminalStream()
+        self._thought = ""
         self._calls: list[tuple[ToolCall, str, str]] = []
         self._stream: MarkdownStream | None = None
 
     def compose(self) -> ComposeResult:
-        """Calls, text, and a word while there is neither."""
+        """Thoughts, calls, text, and a word while there is none of them."""
+        yield Static(markup=False, classes="thinking")
         yield Static(markup=False, classes="calls")
         yield LiveMarkdown()
         yield Static("…", markup=False, classes="waiting")
@@ -76,6 +78,8 @@ class LiveReply(Vertical):
         match event:
             case TextDelta(text):
                 await self._append(self._safe.push(text))
+            case ThinkingDelta(text):
+                self._think(text)
             case ToolCallAsked(call):
                 self._calls.append((call, "asked", ""))
                 self._show_calls()
@@ -99,6 +103,14 @@ class LiveReply(Vertical):
             self._stream = Markdown.get_stream(self.query_one(LiveMarkdown))
             self.query_one(".waiting").display = False
         await self._stream.write(text)
+
+    def _think(self, text: str) -> None:
+        """Say that the model thinks, and how far it has come; the thoughts can be read when the reply is there."""
+        self._thought += text
+        self.query_one(".waiting").display = False
+        line = self.query_one(".thinking", Static)
+        line.update(rendering.thinking(len(self._thought.split()), self.app.theme_variables))
+        line.display = True
 
     def _finish_call(self, call: ToolCall, status: str, text: str) -> None:
         """Put the result where the call was asked; the loop tells of every call before its result."""

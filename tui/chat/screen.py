@@ -61,7 +61,7 @@ class ChatScreen(Screen[None]):
         """Conversations at the left; transcript, notice, prompt and status in one column."""
         yield Sidebar()
         with Vertical(id="main"):
-            yield Transcript()
+            yield Transcript(lambda: self.session.model.name)
             yield Static(markup=False, id="notice")
             yield Composer(lambda kind: commands.choices(self, kind))
             yield StatusLine()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,9 +11,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fireside.conversations.types import StoredMessage
+from fireside.text import for_terminal_line
 from tui.chat.markdown import Colours
 from tui.chat.message import MessageView
 from tui.chat.reply import LiveReply
+from tui.models import REMOTE
 
 TAIL = 30
 """Messages mounted at first, and added for each step back: the cost of a frame grows with all that is mounted."""
@@ -22,12 +24,16 @@ Placed = tuple[StoredMessage, tuple[int, int]]
 """A message with its index among its siblings and their count."""
 
 
-def welcome(colours: Colours) -> Text:
-    """What an empty conversation says: where one is, and three things to try."""
+def welcome(colours: Colours, model: str) -> Text:
+    """What an empty conversation says: where one is, who reads what is written, and three things to try."""
     strong, quiet = colours["foreground"], colours["muted"]
     text = Text()
     text.append("Fireside", style=f"bold {colours['user']}")
-    text.append("\nA private assistant. Nothing you write here leaves this machine.\n", style=quiet)
+    if model.startswith(REMOTE):
+        server = for_terminal_line(model.removeprefix(REMOTE), 60)
+        text.append(f"\nA private assistant, but what you write here goes to the server {server}.\n", style=quiet)
+    else:
+        text.append("\nA private assistant. Nothing you write here leaves this machine.\n", style=quiet)
     for command, meaning in (
         ("Ask anything", "Escape stops a reply and keeps what came"),
         ("/docs", "answers from your own documents, with sources"),
@@ -42,29 +48,33 @@ def welcome(colours: Colours) -> Text:
 class Welcome(Static):
     """What an empty conversation shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Callable[[], str]) -> None:
         super().__init__(markup=False, classes="welcome")
+        self._model = model
 
     def on_mount(self) -> None:
         """Follow the theme."""
-        self._show()
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+        self.show()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.show())
 
-    def _show(self) -> None:
-        self.update(welcome(self.app.theme_variables))
+    def show(self) -> None:
+        """Say it of the model as it is now."""
+        self.update(welcome(self.app.theme_variables, self._model()))
 
 
 class Transcript(VerticalScroll, can_focus=False):
     """Shows messages and follows the end until the person scrolls up."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Callable[[], str]) -> None:
+        """`model` gives the name of the model that is chatted with."""
         super().__init__(id="transcript")
+        self._model = model
         self._earlier: list[Placed] = []
         self.live: LiveReply | None = None
 
     def compose(self) -> ComposeResult:
         """A new conversation."""
-        yield Welcome()
+        yield Welcome(self._model)
 
     def on_mount(self) -> None:
         """Follow the end as text arrives."""
@@ -78,11 +88,16 @@ class Transcript(VerticalScroll, can_focus=False):
             await self.remove_children()
             widgets: list[Widget] = [MessageView(message, place) for message, place in tail]
             if not widgets:
-                widgets = [Welcome()]
+                widgets = [Welcome(self._model)]
             elif self._earlier:
                 widgets.insert(0, self._earlier_line())
             await self.mount_all(widgets)
         self.anchor()
+
+    def show_welcome(self) -> None:
+        """The model has changed; an empty conversation says so."""
+        for each in self.query(Welcome):
+            each.show()
 
     async def add(self, message: StoredMessage, place: tuple[int, int]) -> None:
         """Add a message at the end."""

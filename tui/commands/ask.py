@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         description="Ask one question. What comes on stdin is added as context.",
     )
     parser.add_argument("text", nargs="*", metavar="TEXT", help="the question; without it, stdin is the question")
-    parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
+    parser.add_argument("--model", help="a model's name or path, or remote:NAME")
     parser.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply a LoRA adapter")
     parser.add_argument("--docs", metavar="LIBRARY", help="answer from this document library, with sources")
     parser.add_argument(
@@ -239,4 +239,5 @@ def document(finished: TurnFinished) -> dict[str, Any]:
         "calls": [{"name": call.name, "arguments": call.arguments} for call in finished.calls],
         "usage": asdict(finished.usage),
         "timings": asdict(finished.timings),
+        **({"thinking": finished.thinking} if finished.thinking else {}),
     }

@@ -10,7 +10,7 @@ from typing import Any
 def add_parser(subparsers: Any) -> None:
     """Add `chat`."""
     parser = subparsers.add_parser("chat", help="chat in the terminal (what `fireside` alone does)")
-    parser.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, or the path of a GGUF file")
+    parser.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, a path, or remote:NAME")
     parser.add_argument("--docs", metavar="LIBRARY", help="answer from this document library")
     parser.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply this adapter")
     parser.set_defaults(handler=chat)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shutil
 import sqlite3
 import sys
@@ -100,9 +99,10 @@ def _search() -> Finding:
 
 
 def _chat_model() -> Finding:
+    from fireside.cores import usable_cores
     from fireside.models.types import Finished, Request
     from fireside.settings import load
-    from tui.models import open_model
+    from tui.models import REMOTE, open_model, sampling_text
 
     async def reply() -> str:
         settings = load()
@@ -113,8 +113,10 @@ def _chat_model() -> Finding:
             async for piece in model.generate(Request("The fire was warm", max_tokens=16)):
                 if isinstance(piece, Finished):
                     rate = piece.timings.tokens_per_s
-            cores = settings.model.threads or os.cpu_count()
-            return f"{info.name}, context {info.context_length}, {rate:.0f} tokens/s on {cores} threads"
+            parts = [info.name, f"context {info.context_length or 'not told'}", f"{rate:.0f} tokens/s"]
+            if not model.name.startswith(REMOTE):
+                parts[-1] += f" on {settings.model.threads or usable_cores()} threads"
+            return ", ".join([*parts, sampling_text(settings.reply.sampling().over(info.sampling))])
         finally:
             await model.close()
 

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     write.add_argument(
         "--retry", action="store_true", help="write the last piece again; the old one stays as an alternative"
     )
-    write.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, or the path of a GGUF file")
+    write.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, a path, or remote:NAME")
     export = add_action(actions, "export", _export, "save as Markdown")
     export.add_argument("name", metavar="NAME", help="the story")
     export.add_argument(

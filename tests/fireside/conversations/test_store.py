@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fireside.conversations.store import ConversationStore
 from fireside.errors import StorageError
+from fireside.models.gguf.states import kv_folder
 
 
 @pytest.fixture
@@ -95,6 +96,17 @@ def test_a_very_deep_conversation_can_be_read_and_deleted(store: ConversationSto
     store.delete(chat)
     assert store.messages(chat) == []
     assert store.search("1499", 5) == []
+
+
+def test_deleting_a_conversation_deletes_what_the_engine_kept(
+    store: ConversationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRESIDE_HOME", str(tmp_path / "home"))
+    kept = kv_folder() / "a.kv"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"warm")
+    store.delete(store.create("", "m").id)
+    assert not kept.exists()
 
 
 def test_search_finds_titles_and_messages_as_they_are_now(store: ConversationStore) -> None:

@@ -10,7 +10,8 @@ from fireside.models import catalog
 
 
 @pytest.fixture
-def folder() -> Path:
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "no-ollama"))
     return paths.ensure_folder(paths.models_folder())
 
 
@@ -56,3 +57,54 @@ def test_a_model_that_is_not_there(name: str, message: str, hint: str) -> None:
         catalog.find(name)
     assert caught.value.message.startswith(message)
     assert str(caught.value.hint).startswith(hint)
+
+
+def hf_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(b"x" * 10)
+    return path
+
+
+def test_folders_and_models_in_several_files(folder: Path, tmp_path: Path) -> None:
+    hf_folder(folder / "b-model")
+    hf_folder(folder / ".pulling" / "c-model")
+    (folder / "empty").mkdir()
+    for number in (1, 2):
+        (folder / f"a-0000{number}-of-00002.gguf").write_bytes(b"GGUF")
+    assert [(each.name, each.kind, each.size, each.path.name) for each in catalog.models()[1:]] == [
+        ("a", "gguf", 8, "a-00001-of-00002.gguf"),
+        ("b-model", "hf", 10, "b-model"),
+    ]
+    elsewhere = catalog.find(str(hf_folder(tmp_path / "elsewhere")))
+    assert (elsewhere.kind, elsewhere.source) == ("hf", "folder")
+    with pytest.raises(ModelError, match="holds no model"):
+        catalog.find(str(folder / "empty"))
+    with pytest.raises(ModelError, match="is not the first part"):
+        catalog.find(str(folder / "a-00002-of-00002.gguf"))
+
+
+def test_only_what_lies_in_the_models_folder_is_removed(folder: Path, tmp_path: Path) -> None:
+    hf_folder(folder / "b-model")
+    outside = hf_folder(tmp_path / "outside")
+    (folder / "link").symlink_to(outside)
+    (folder / "mine.gguf").write_bytes(b"GGUF")
+    (tmp_path / "other.gguf").write_bytes(b"GGUF")
+    for name in ("b-model", "link", "mine"):
+        assert catalog.remove(name).name == name
+    assert list(folder.iterdir()) == []
+    assert (outside / "config.json").exists()
+    for name, said in (
+        (catalog.BUNDLED_NAME, "it is installed with Fireside"),
+        (str(tmp_path / "other.gguf"), "it lies outside of the models folder"),
+        (str(outside), "it lies outside of the models folder"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            catalog.remove(name)
+    assert (tmp_path / "other.gguf").exists()
+
+
+def test_a_repository_is_not_a_model_yet(folder: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        catalog.find("hf:org/name")
+    assert caught.value.hint == "get it first: fireside models pull hf:org/name"

@@ -13,8 +13,8 @@ import pytest
 
 from fireside.errors import ModelError, WorkerDied
 from fireside.models.bundled import CHAT_MODEL, located
-from fireside.models.client import GgufModel
-from fireside.models.gguf import Loading
+from fireside.models.client import WorkerModel
+from fireside.models.gguf.loading import GgufLoading
 from fireside.models.sampling import GREEDY
 from fireside.models.types import Delta, Finished, Message, Request
 
@@ -25,13 +25,13 @@ SHORT = Request((Message("user", "Say hi."),), GREEDY, max_tokens=8)
 
 
 @pytest.fixture
-async def model() -> AsyncIterator[GgufModel]:
-    model = GgufModel("small", Loading(located(CHAT_MODEL), context_length=1024, threads=1))
+async def model() -> AsyncIterator[WorkerModel]:
+    model = WorkerModel("small", GgufLoading(located(CHAT_MODEL), context_length=1024, threads=1))
     yield model
     await model.close()
 
 
-async def reply(model: GgufModel, request: Request) -> tuple[str, Finished]:
+async def reply(model: WorkerModel, request: Request) -> tuple[str, Finished]:
     *pieces, end = [piece async for piece in model.generate(request)]
     assert isinstance(end, Finished)
     return "".join(piece.text for piece in pieces if isinstance(piece, Delta)), end
@@ -52,7 +52,7 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-async def test_a_model_starts_streams_counts_and_leaves_no_process(model: GgufModel) -> None:
+async def test_a_model_starts_streams_counts_and_leaves_no_process(model: WorkerModel) -> None:
     info = await model.start()
     assert (info.name, info.architecture, info.sha256) == ("small", "llama", CHAT_MODEL.sha256)
     assert info.context_length == 1024
@@ -73,7 +73,7 @@ async def test_a_model_starts_streams_counts_and_leaves_no_process(model: GgufMo
     assert not runs(pid)
 
 
-async def test_a_loaded_model_tells_what_it_is_while_it_writes(model: GgufModel) -> None:
+async def test_a_loaded_model_tells_what_it_is_while_it_writes(model: WorkerModel) -> None:
     info = await model.start()
     async for piece in model.generate(SHORT):
         assert await asyncio.wait_for(model.start(), 5) == info
@@ -81,7 +81,7 @@ async def test_a_loaded_model_tells_what_it_is_while_it_writes(model: GgufModel)
     assert isinstance(last, Finished)
 
 
-async def test_closing_the_reply_stops_the_engine_and_the_next_request_is_served_soon(model: GgufModel) -> None:
+async def test_closing_the_reply_stops_the_engine_and_the_next_request_is_served_soon(model: WorkerModel) -> None:
     expected, _ = await reply(model, SHORT)
     deltas = model.generate(LONG)
     assert isinstance(await anext(deltas), Delta)
@@ -91,7 +91,7 @@ async def test_closing_the_reply_stops_the_engine_and_the_next_request_is_served
     assert time.monotonic() - began < 5
 
 
-async def test_a_cancelled_task_stops_the_engine_too(model: GgufModel) -> None:
+async def test_a_cancelled_task_stops_the_engine_too(model: WorkerModel) -> None:
     expected, _ = await reply(model, SHORT)
     task = asyncio.create_task(reply(model, LONG))
     await asyncio.sleep(0)
@@ -101,13 +101,40 @@ async def test_a_cancelled_task_stops_the_engine_too(model: GgufModel) -> None:
     assert (await reply(model, SHORT))[0] == expected
 
 
-async def test_a_second_request_waits_for_the_first(model: GgufModel) -> None:
+async def test_requests_run_at_once_and_one_that_is_dropped_leaves_the_others_alone() -> None:
+    model = WorkerModel("small", GgufLoading(located(CHAT_MODEL), context_length=1024, sequences=3, threads=1))
+    expected, _ = await reply(model, SHORT)
+    long = model.generate(LONG)
+    await anext(long)
+    # The short one ends while the long one is still being written.
+    assert (await asyncio.wait_for(reply(model, SHORT), 20))[0] == expected
+    other = asyncio.create_task(reply(model, SHORT))
+    assert isinstance(await anext(long), Delta)
+    await long.aclose()
+    assert (await other)[0] == expected
+    await model.close()
+
+
+async def test_a_conversation_goes_on_after_a_restart_without_computing_it_again(tmp_path: Path) -> None:
+    loading = GgufLoading(located(CHAT_MODEL), context_length=1024, threads=1, kv_folder=tmp_path / "kv")
+    said = (Message("user", "Tell me of ships. " * 40),)
+    first = WorkerModel("small", loading)
+    text, _ = await reply(first, Request(said, GREEDY, 8, keep=True))
+    await first.close()
+    second = WorkerModel("small", loading)
+    going_on = (*said, Message("assistant", text), Message("user", "And?"))
+    _, end = await reply(second, Request(going_on, GREEDY, 8, keep=True))
+    await second.close()
+    assert end.usage.cached_tokens > 150
+
+
+async def test_a_second_request_waits_for_the_first(model: WorkerModel) -> None:
     results = await asyncio.gather(reply(model, SHORT), reply(model, SHORT), model.count_tokens("one two"))
     assert results[0][0] == results[1][0]
     assert results[2] == 2
 
 
-async def test_a_killed_worker_ends_the_request_with_one_line_and_the_next_starts_anew(model: GgufModel) -> None:
+async def test_a_killed_worker_ends_the_request_with_one_line_and_the_next_starts_anew(model: WorkerModel) -> None:
     deltas = model.generate(LONG)
     await anext(deltas)
     first = model.pid
@@ -120,17 +147,17 @@ async def test_a_killed_worker_ends_the_request_with_one_line_and_the_next_start
     assert model.pid not in (None, first)
 
 
-async def test_a_worker_killed_between_two_requests_is_replaced(model: GgufModel) -> None:
+async def test_a_worker_killed_between_two_requests_is_replaced(model: WorkerModel) -> None:
     info = await model.start()
     assert model.pid is not None
-    assert model._process is not None
-    os.kill(model.pid, signal.SIGKILL)
-    await model._process.wait()
+    first = model.pid
+    os.kill(first, signal.SIGKILL)
+    await asyncio.to_thread(until, lambda: not runs(first))
     assert await model.start() == info
     assert (await reply(model, SHORT))[0]
 
 
-async def test_closing_the_model_under_a_reply_is_no_crash(model: GgufModel) -> None:
+async def test_closing_the_model_under_a_reply_is_no_crash(model: WorkerModel) -> None:
     deltas = model.generate(LONG)
     await anext(deltas)
     pid = model.pid
@@ -158,7 +185,7 @@ async def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(
     path = tmp_path / "m.gguf"
     if data is not None:
         path.write_bytes(data)
-    model = GgufModel("m", Loading(path))
+    model = WorkerModel("m", GgufLoading(path))
     with pytest.raises(ModelError, match=said) as caught:
         await model.start()
     assert "\n" not in caught.value.message
@@ -167,13 +194,13 @@ async def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(
     assert not children_of(os.getpid())
 
 
-async def test_a_prompt_that_is_too_long_is_an_error_and_the_model_goes_on(model: GgufModel) -> None:
+async def test_a_prompt_that_is_too_long_is_an_error_and_the_model_goes_on(model: WorkerModel) -> None:
     with pytest.raises(ModelError, match="context holds 1024"):
         await reply(model, Request("word " * 2000))
     assert (await reply(model, SHORT))[0]
 
 
-async def test_odd_characters_reach_the_model(model: GgufModel) -> None:
+async def test_odd_characters_reach_the_model(model: WorkerModel) -> None:
     assert await model.count_tokens((Message("user", "\ud800 \u2028 \x00 🔥 \r\n"),)) > 10
 
 
@@ -187,12 +214,12 @@ def children_of(pid: int) -> list[int]:
 PARENT = """
 import asyncio
 from fireside.models.bundled import CHAT_MODEL, located
-from fireside.models.client import GgufModel
-from fireside.models.gguf import Loading
+from fireside.models.client import WorkerModel
+from fireside.models.gguf.loading import GgufLoading
 from fireside.models.types import Request
 
 async def main():
-    model = GgufModel("small", Loading(located(CHAT_MODEL), context_length=1024, threads=1))
+    model = WorkerModel("small", GgufLoading(located(CHAT_MODEL), context_length=1024, threads=1))
     async for piece in model.generate(Request("Once upon a time", max_tokens=900)):
         print(model.pid, flush=True)
 

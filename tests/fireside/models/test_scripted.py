@@ -5,8 +5,22 @@ import asyncio
 import pytest
 
 from fireside.errors import ModelError
+from fireside.models.sampling import NEUTRAL, Sampling
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import Delta, Finished, Message, Request
+from fireside.models.types import (
+    Called,
+    Delta,
+    Finished,
+    Message,
+    ReplyEvent,
+    Request,
+    Thinking,
+    Timings,
+    Tokens,
+    TokenScore,
+    ToolCall,
+    Usage,
+)
 
 
 async def test_replies_come_in_order_and_an_unscripted_one_is_an_error() -> None:
@@ -42,3 +56,28 @@ async def test_a_gate_holds_the_reply_and_closing_counts_as_cancelled() -> None:
     await reply.aclose()
     assert model.cancelled == 1
     assert await anext(model.generate(Request("x"))) == Delta("c")
+
+
+async def test_any_event_can_be_scripted_and_an_end_of_ones_own_ends_it() -> None:
+    scored = Delta("a", (TokenScore(1, b"a", -0.5),))
+    end = Finished("length", Usage(1, 2, 3), Timings())
+    script: list[ReplyEvent] = [Thinking("hm"), scored, Called(ToolCall("now", {})), end]
+    assert [event async for event in ScriptedModel([[*script, "never"]]).generate(Request("x"))] == script
+
+
+async def test_several_requests_run_at_once() -> None:
+    gate = asyncio.Event()
+    model = ScriptedModel([["a", gate, "b"], ["c"]])
+    first = model.generate(Request("x"))
+    assert await anext(first) == Delta("a")
+    assert [event async for event in model.generate(Request("y"))][:1] == [Delta("c")]
+    gate.set()
+    assert await anext(first) == Delta("b")
+    await first.aclose()
+
+
+async def test_tokens_are_counted_and_the_recommendation_told() -> None:
+    model = ScriptedModel([], sampling=Sampling(temperature=0.2))
+    assert await model.count_tokens(Tokens((5, 6, 7))) == 3
+    assert (await model.start()).sampling == Sampling(temperature=0.2)
+    assert (await ScriptedModel([]).start()).sampling == NEUTRAL

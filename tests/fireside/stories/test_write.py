@@ -9,7 +9,7 @@ import pytest
 from fireside.errors import FiresideError, ModelError
 from fireside.models.sampling import GREEDY
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import Delta, Finished, ModelInfo, Request
+from fireside.models.types import Delta, Finished, ModelInfo, ReplyEvent, Request, Thinking
 from fireside.stories import manuscript as ms
 from fireside.stories.store import Story, create_story, open_story
 from fireside.stories.write import add_text, continue_story
@@ -18,7 +18,7 @@ from fireside.stories.write import add_text, continue_story
 class CutOff(ScriptedModel):
     """A scripted model whose replies all end because of their length."""
 
-    async def generate(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
+    async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         async for piece in super().generate(request):
             yield replace(piece, reason="length") if isinstance(piece, Finished) else piece
 
@@ -28,6 +28,13 @@ class Forgetful(ScriptedModel):
 
     async def start(self) -> ModelInfo:
         return replace(await super().start(), context_length=128)
+
+
+class Silent(ScriptedModel):
+    """A scripted model that does not tell how long its context is."""
+
+    async def start(self) -> ModelInfo:
+        return replace(await super().start(), context_length=0)
 
 
 @pytest.fixture
@@ -80,6 +87,18 @@ async def test_blank_beginnings_and_a_blank_reply_leave_no_piece(story: Story) -
     await written(story, ScriptedModel([["\n", " "]]))
     assert len(ms.path(story.manuscript)) == 1
     assert await written(story, ScriptedModel([["\n", "\n", "Then."]])) == "\n\nThen."
+
+
+async def test_what_the_model_thinks_is_no_part_of_the_story(story: Story) -> None:
+    add_text(story, "The bell rang.")
+    model = ScriptedModel([[Thinking("Who rings?"), " It was late."]])
+    assert await written(story, model) == " It was late."
+    assert on_disk() == "The bell rang. It was late."
+
+
+async def test_a_server_need_not_tell_its_context(story: Story) -> None:
+    add_text(story, "The bell rang.")
+    assert await written(story, Silent([[" It was late."]])) == " It was late."
 
 
 async def test_retry_keeps_the_old_piece_and_does_not_show_it_to_the_model(story: Story) -> None:
@@ -157,12 +176,12 @@ def test_own_words_without_a_word_change_nothing(story: Story) -> None:
 @pytest.mark.engine
 async def test_the_bundled_model_writes_on(story: Story) -> None:
     from fireside.models.bundled import CHAT_MODEL, located
-    from fireside.models.client import GgufModel
-    from fireside.models.gguf import Loading
+    from fireside.models.client import WorkerModel
+    from fireside.models.gguf.loading import GgufLoading
 
     add_text(story, "The lighthouse keeper had not spoken to anyone in eleven days when the boat appeared.")
     story.change(memory="Mara keeps the lighthouse.", note="Slowly, with dread.")
-    model = GgufModel("bundled", Loading(located(CHAT_MODEL), 1024, 0, 0))
+    model = WorkerModel("bundled", GgufLoading(located(CHAT_MODEL), context_length=1024, threads=1, speculate=False))
     try:
         texts = []
         for _ in range(2):

@@ -1,0 +1,81 @@
+"""`fireside serve`: an OpenAI-compatible API over the chat model, its adapters and the bundled encoder."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tui.console import emit, note
+
+DEFAULT_PORT = 11435
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the `serve` subcommand."""
+    parser = subparsers.add_parser(
+        "serve",
+        allow_abbrev=False,  # `--token SECRET` must not pass for the beginning of --token-file
+        help="an OpenAI-compatible API",
+        description="Serve the model over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, "
+        "/health and /metrics. Models are named MODEL or MODEL:ADAPTER. Only this machine can connect; for another "
+        "--host a bearer token of at least 16 characters is needed, in FIRESIDE_SERVE_TOKEN or a file.",
+    )
+    parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_between(0, 65535), default=DEFAULT_PORT, help=f"0 takes any free one (default {DEFAULT_PORT})"
+    )
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="ask clients for the bearer token in this file")
+    parser.add_argument(
+        "--parallel", type=_between(1, 64), default=4, metavar="N", help="replies written at once (default 4)"
+    )
+    parser.add_argument(
+        "--waiting", type=_between(0, 10_000), default=32, metavar="N", help="requests that may wait (default 32)"
+    )
+    parser.add_argument(
+        "--max-body", type=_between(1, 1024), default=8, metavar="MB", help="the largest request (default 8 MB)"
+    )
+    parser.add_argument(
+        "--timeout", type=_between(1, 86_400), default=600, metavar="S", help="seconds for one request (default 600)"
+    )
+    parser.add_argument("--json", action="store_true", help='print {"url": ...} on stdout when ready')
+    parser.set_defaults(handler=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    from fireside.settings import load
+    from tui.models import open_model
+    from tui.serve.access import read_token
+    from tui.serve.limits import Limits
+    from tui.serve.listen import bound, serve
+
+    token = read_token(options.token_file)
+    model = open_model(load(), options.model, parallel=options.parallel)
+    limits = Limits(
+        parallel=options.parallel,
+        waiting=options.waiting,
+        body=options.max_body * 1_000_000,
+        request_s=options.timeout,
+    )
+
+    def ready(url: str) -> None:
+        if options.json:
+            emit({"url": url, "model": model.name})
+        else:
+            note(f"serving {model.name} at {url}/v1")
+
+    return asyncio.run(serve(model, bound(options.host, options.port), token, limits, ready))
+
+
+def _between(least: int, most: int) -> Any:
+    """An option's value: a whole number in that range."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return number
