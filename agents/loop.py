@@ -74,7 +74,8 @@ class Turn:
 
     messages: the conversation, system first, ending with the person's message. library: search it and cite. tools: what
     the model may call; those in `allowed` run without asking. max_steps: the most calls. passages: how many of the
-    library's passages the model is shown. dry_run: calls are asked for but never run.
+    library's passages the model is shown. dry_run: calls are asked for but never run. keep: the conversation is
+    one that will go on, so its KV state may be written to disk.
     """
 
     messages: tuple[Message, ...]
@@ -87,6 +88,7 @@ class Turn:
     max_steps: int = 6
     passages: int = 4
     dry_run: bool = False
+    keep: bool = False
 
 
 async def run_turn(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenerator[Event, None]:
@@ -313,7 +315,9 @@ class _Run:
         fitting, dropped = await fit(messages, self._model, self._turn.max_tokens)
         if dropped:
             yield TurnsDropped(self._dropped + dropped)
-        request = Request(fitting, self._turn.sampling, self._turn.max_tokens, self._turn.adapters, keep=True)
+        request = Request(
+            fitting, self._turn.sampling, self._turn.max_tokens, self._turn.adapters, keep=self._turn.keep
+        )
         first_token_s = 0.0
         async with aclosing(self._model.generate(request)) as events:
             async for event in events:

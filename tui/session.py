@@ -339,6 +339,7 @@ class ChatSession:
             allowed=frozenset(self.allowed),
             max_steps=self.settings.tools.max_steps,
             passages=self.settings.documents.passages,
+            keep=True,
         )
 
     def _add(self, parent: int | None, role: str, text: str) -> StoredMessage:

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ConstraintState", "Vocabulary"]
 
-# Above the bounds of `Closing`: a character can be begun, and a literal spelled in a token more than its parts take.
-_MARGIN = 4
 _MOST_DEPTH = 32  # of JSON within JSON, where a schema is recursive: parsers and validators recurse, too
-_NARROW = 16  # tokens of slack below which the known way is looked up in any case
+_FEW = 64  # tokens that are looked at one by one where there is little slack
+_NARROW = 16  # tokens of slack that are little: the known way is looked up then
 _LEAST_CODES = {2: 0x80, 3: 0x800, 4: 0x10000}  # of UTF-8 characters by their number of bytes
 
 
@@ -121,7 +120,7 @@ class ConstraintState:
 
     def _misleading(self, remaining: int) -> list[int]:
         """While the text is free: tokens that complete a trigger and go on as `then` cannot, or would end too late."""
-        short = remaining - 1 < self._grammar.closing.least + _MARGIN
+        short = remaining - 1 < self._grammar.closing.least
         found = []
         for trigger in self._triggers:
             known = [pair for pair in self._vocabulary.completing(trigger, within=True) if pair[1] or short]
@@ -155,9 +154,9 @@ class Grammar:
         matcher = LLMatcher(vocabulary.tokenizer, LLMatcher.grammar_from_lark(lark_of(root)), log_level=0)
         if matcher.is_error():
             raise ModelError(f"the constraint is too large: {matcher.get_error()[:200]}", "use a simpler one")
-        closing = Closing(
-            root, lambda text: [len(vocabulary.pieces[token]) for token in vocabulary.spell(text.encode())]
-        )
+        closing = Closing(root, vocabulary.fewest)
+        if closing.least == float("inf"):
+            raise ModelError("the model has no tokens for some text of the constraint", "use other characters")
         return cls(vocabulary, root, matcher, Machine(root), closing)
 
     @cached_property
@@ -180,7 +179,20 @@ class Grammar:
     def cost(self, text: bytes) -> float:
         """Tokens that are needed after `text`, at most; infinite where the grammar does not begin with it."""
         state, rest = _read(self.machine, self.machine.start, text)
-        return self.closing.cost(state) + (_MARGIN if rest else 0) if state else float("inf")
+        return self.cost_of(state, rest) if state else float("inf")
+
+    def cost_of(self, state: State, begun: bytes) -> float:
+        """Tokens that are needed from `state` on, where `begun` has been written of a further character."""
+        if not begun:
+            return self.closing.cost(state)
+        found = self.completed(state, begun)
+        return len(found[0]) + self.closing.cost(found[1]) if found else float("inf")
+
+    def completed(self, state: State, begun: bytes) -> tuple[bytes, State] | None:
+        """The rest of the character that `begun` begins, on the shortest way to an end, and the state behind it."""
+        low, high = _possible(begun)
+        found = self.closing.completed(self.machine, state, low, high)
+        return (found[0].encode()[len(begun) :], found[1]) if found else None
 
 
 class _Held:
@@ -209,16 +221,25 @@ class _Held:
 
     @property
     def ended(self) -> bool:
-        if self._closed or self._matcher.is_stopped():
+        if self._closed:
+            return True
+        if self._matcher.is_stopped():
+            self._refuse_error()
             return True
         return len(self._tokens) >= self._limit and self._matcher.is_accepting()
 
     def restrict(self, logits: NDArray[np.float32], remaining: int) -> None:
         bias = self._vocabulary.bias(self._matcher)
+        self._refuse_error()
         slack = self._slack(remaining)
         if slack is not None:
-            bias[self._grammar.growing(slack)] = float("-inf")
-            if slack < _NARROW or bias.max() < 0:
+            growing = self._grammar.growing(slack)
+            doubtful = growing[bias[growing] == 0]
+            bias[doubtful] = float("-inf")
+            narrow = slack < _NARROW
+            if narrow and len(doubtful) <= _FEW and slack > float("-inf"):
+                bias[[token for token in doubtful.tolist() if self._fits(token, remaining)]] = 0
+            if narrow or bias.max() < 0:
                 bias[self.way()[:1] or list(self._vocabulary.ends)] = 0
         logits[: len(bias)] += bias[: len(logits)]
         logits[len(bias) :] = float("-inf")
@@ -253,36 +274,45 @@ class _Held:
         return list(self._matcher.compute_ff_tokens()[:limit]) if not self._matcher.is_stopped() else []
 
     def way(self) -> list[int]:
-        """The shortest way to an end that is known, as tokens."""
+        """A way to an end, as tokens: the shortest from here, or what is left of the one that has been taken."""
         place = len(self._tokens)
+        if place in self._ways:
+            return self._ways[place]
         state, begun = self._read()
         first = b""
-        if begun:
-            low, high = _possible(begun)
-            if found := self._grammar.closing.completed(self._grammar.machine, state, low, high):
-                character, state = found
-                first = character.encode()[len(begun) :]
-        pieces = [first, *(piece.encode() for piece in self._grammar.closing.pieces(state))]
-        spell = self._vocabulary.spell
-        ways = [spell(b"".join(pieces)), [token for piece in pieces if piece for token in spell(piece)]]
-        if place in self._ways:
-            ways.append(self._ways[place])
-        self._ways[place] = min(ways, key=len)
+        if begun and (found := self._grammar.completed(state, begun)):
+            first, state = found
+        text = first + "".join(self._grammar.closing.pieces(state)).encode()
+        self._ways[place] = min(self._vocabulary.spell(text), self._vocabulary.spell_short(text), key=len)
         return self._ways[place]
 
+    def _refuse_error(self) -> None:
+        if self._matcher.is_error():
+            raise ModelError(
+                f"the constraint became too complex on the way: {self._matcher.get_error()[:200]}", "use a simpler one"
+            )
+
     def _slack(self, remaining: int) -> float | None:
-        """By how many tokens the next one may make the way to an end longer; None where it does not matter."""
-        if remaining - 1 >= self._grammar.closing.worst + _MARGIN:
+        """By how many tokens the next one may make the way to an end longer; None where it does not matter.
+
+        -inf where only the way itself is left, since too many arrays and objects are open.
+        """
+        if remaining - 1 >= self._grammar.closing.worst:
             return None
         state, begun = self._read()
-        if begun:
-            low, high = _possible(begun)
-            found = self._grammar.closing.completed(self._grammar.machine, state, low, high)
-            state = found[1] if found else state
+        if begun and (found := self._grammar.completed(state, begun)):
+            state = found[1]
         if self._grammar.closing.depth(state) >= _MOST_DEPTH:
-            return -1
-        slack = remaining - 1 - _MARGIN - self._grammar.closing.highest(state)
+            return float("-inf")
+        slack = remaining - 1 - self._grammar.closing.highest(state)
         return slack if slack < self._grammar.most_growth else None
+
+    def _fits(self, token: int, remaining: int) -> bool:
+        """Whether the way to an end fits into what is left after `token`."""
+        state, begun = self._read()
+        piece = self._vocabulary.tokenizer.decode_bytes([token])
+        state, begun = _read(self._grammar.machine, state, begun + piece)
+        return bool(state) and self._grammar.cost_of(state, begun) <= remaining - 1
 
     def _read(self) -> tuple[State, bytes]:
         """The machine's state after all tokens, and the bytes of a character that is begun."""

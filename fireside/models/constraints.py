@@ -1,4 +1,4 @@
-"""What a reply can be held to: a JSON schema, a GBNF grammar, one of some texts; from the start, or from a trigger on."""
+"""What a reply is held to: a JSON schema, a GBNF grammar, one of some texts; from the start, or from a trigger on."""
 
 from __future__ import annotations
 

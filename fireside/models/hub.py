@@ -77,8 +77,11 @@ class Hub:
     def from_environment(cls) -> Hub:
         """By `HF_ENDPOINT` and `HF_TOKEN`. Raises ModelError where the endpoint is no http address."""
         endpoint = (os.environ.get("HF_ENDPOINT") or _ENDPOINT).strip().rstrip("/")
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        try:
+            scheme, host, _ = _origin(endpoint)
+        except ValueError:
+            scheme = host = ""
+        if scheme not in ("http", "https") or not host or "@" in endpoint:
             raise ModelError("HF_ENDPOINT is not the address of a hub", f"set it to an address such as {_ENDPOINT}")
         token = os.environ.get("HF_TOKEN", "").strip()
         if not (token.isascii() and token.isprintable()):
@@ -135,8 +138,8 @@ class Hub:
                 if self.token and _origin(address) == _origin(self.endpoint):
                     own["Authorization"] = f"Bearer {self.token}"
                 with self._client.stream("GET", address, headers=own, follow_redirects=False) as response:
-                    if response.is_redirect:
-                        address = self._redirected(address, response.headers["location"])
+                    if response.has_redirect_location:
+                        address = redirected(address, response.headers["location"])
                         continue
                     self._check(response, repository, path)
                     yield response
@@ -145,15 +148,6 @@ class Hub:
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
             reason = str(error) or type(error).__name__
             raise Interrupted(f"the connection to {_host(address)} failed: {reason}") from error
-
-    def _redirected(self, address: str, location: str) -> str:
-        following = urljoin(address, location)
-        parts = urlsplit(following)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ModelError(f"{_host(address)} redirects to no web address", "check HF_ENDPOINT")
-        if urlsplit(address).scheme == "https" and parts.scheme == "http":
-            raise ModelError(f"{_host(address)} redirects to an unencrypted address", "check HF_ENDPOINT")
-        return following
 
     def _check(self, response: httpx.Response, repository: str, path: str) -> None:
         """Raise what a status other than success means."""
@@ -183,6 +177,20 @@ class Hub:
         )
 
 
+def redirected(address: str, location: str) -> str:
+    """Where `address` redirects to. Raises ModelError: to no web address, or from https to http."""
+    try:
+        following = urljoin(address, location)
+        scheme, host, _ = _origin(following)
+    except ValueError:
+        scheme = host = following = ""
+    if scheme not in ("http", "https") or not host:
+        raise ModelError(f"{_host(address)} redirects to no web address", "check HF_ENDPOINT")
+    if urlsplit(address).scheme == "https" and scheme == "http":
+        raise ModelError(f"{_host(address)} redirects to an unencrypted address", "check HF_ENDPOINT")
+    return following
+
+
 def checked_repository(name: str) -> str:
     """`name` if it can be a repository's (ORG/NAME). Raises ModelError."""
     if not _REPOSITORY.fullmatch(name) or ".." in name:
@@ -194,7 +202,7 @@ def safe_path(path: str) -> bool:
     """Whether a repository's path stays inside the folder it is put into, on any system."""
     pure = PurePosixPath(path)
     return (
-        bool(path)
+        bool(pure.parts)
         and path.isprintable()
         and "\\" not in path
         and ":" not in path

@@ -197,8 +197,8 @@ class ModelInfo:
 class ChatModel(Protocol):
     """A model that continues a conversation or a text.
 
-    `client.WorkerModel` (llama.cpp or transformers, in a process of ours), `remote.RemoteModel` (a server), and in tests
-    `scripted.ScriptedModel`.
+    `client.WorkerModel` (llama.cpp or transformers, in a process of ours), `remote.RemoteModel` (a server), and in
+    tests `scripted.ScriptedModel`.
     """
 
     @property
@@ -214,7 +214,8 @@ class ChatModel(Protocol):
         """Write a reply, piece by piece, ending with Finished.
 
         Closing the iterator (`aclose`) stops the engine before its next token. Several requests may run at once; the
-        engine computes them together. Raises ModelError (a prompt longer than the context, a broken template, a wrong adapter, WorkerDied).
+        engine computes them together. Raises ModelError (a prompt longer than the context, a broken
+        template, a wrong adapter, WorkerDied).
         """
         ...
 

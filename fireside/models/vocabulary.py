@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from fireside.errors import ModelError
+
 if TYPE_CHECKING:
     import numpy as np
     from llguidance import LLMatcher, LLTokenizer
     from numpy.typing import NDArray
 
+_LONG_PIECE = 16  # bytes of a token, beyond which it is not looked for in a text
 _LONGEST_PIECE = 4096  # bytes
 _REMEMBERED = 32
 T = TypeVar("T")
@@ -101,20 +104,38 @@ class Vocabulary:
         return found
 
     def spell(self, data: bytes) -> list[int]:
-        """Few tokens that are `data` together. `data` can begin within a character."""
+        """Few tokens that are `data` together; it can begin within a character. Raises ModelError: there are none."""
         tokens = self.tokenizer.tokenize_bytes(data)
         if self.tokenizer.decode_bytes(tokens) == data and not any(map(self.tokenizer.is_special_token, tokens)):
             return list(tokens)
-        spelled = []  # some tokenizers put a space first, or know the text as a special token
-        while data:
-            length = next(
-                (size for size in range(min(len(data), self._longest), 0, -1) if data[:size] in self._by_piece), 0
-            )
-            if not length:
-                raise ValueError(f"no tokens for {data!r}")
-            spelled.append(self._by_piece[data[:length]])
-            data = data[length:]
-        return spelled
+        return self.spell_short(data)  # some tokenizers put a space first, or know the text as a special token
+
+    def fewest(self, data: bytes) -> list[float]:
+        """How few tokens `data` needs from each of its bytes on, and at its end; infinite where there are none."""
+        return [count for count, _ in self._shortest(data)]
+
+    def spell_short(self, data: bytes) -> list[int]:
+        """As few tokens for `data` as there can be, whatever the model is used to. Raises ModelError."""
+        ways, place, tokens = self._shortest(data), 0, []
+        while place < len(data):
+            size = ways[place][1]
+            if not size:
+                raise _unwritable(data)
+            tokens.append(self._by_piece[data[place : place + size]])
+            place += size
+        return tokens
+
+    def _shortest(self, data: bytes) -> list[tuple[float, int]]:
+        """For each place in `data`: the fewest tokens from there on, and the length of the first of them."""
+        ways: list[tuple[float, int]] = [(0, 0)]  # from the end on
+        for place in range(len(data) - 1, -1, -1):
+            best: tuple[float, int] = (float("inf"), 0)
+            for size in range(1, min(len(data) - place, _LONG_PIECE) + 1):
+                count = ways[-size][0] + 1
+                if count < best[0] and data[place : place + size] in self._by_piece:
+                    best = count, size
+            ways.append(best)
+        return ways[::-1]
 
     def weights(self, weights: Sequence[float]) -> NDArray[np.float64]:
         """For every token, the sum of the weights of its bytes, which are given for each of the 256."""
@@ -158,6 +179,6 @@ class Vocabulary:
         special = self.tokenizer.is_special_token
         return {piece: token for token, piece in enumerate(self.pieces) if piece and not special(token)}
 
-    @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self._by_piece))
+
+def _unwritable(data: bytes) -> ModelError:
+    return ModelError(f"the constraint holds {data[:20]!r}, which the model has no tokens for", "use other characters")

@@ -18,7 +18,7 @@ from typing import Any
 
 from fireside.errors import FiresideError, ModelError
 from fireside.models import wire
-from fireside.models.bundled import CHAT_MODEL, damaged, located
+from fireside.models.bundled import CHAT_MODEL, damaged, located, sha256_of
 from fireside.models.digests import known_sha256
 from fireside.models.engine import Engine
 from fireside.models.gguf.loading import GgufLoading
@@ -162,8 +162,9 @@ class Worker:
         if isinstance(loading, GgufLoading):
             from fireside.models.gguf.engine import GgufEngine
 
-            digest = known_sha256(loading.path)
-            if _is_bundled(loading.path) and digest != CHAT_MODEL.sha256:
+            bundled = _is_bundled(loading.path)
+            digest = sha256_of(loading.path) if bundled else known_sha256(loading.path)
+            if bundled and digest != CHAT_MODEL.sha256:
                 raise damaged(loading.path, CHAT_MODEL)
             self._engine = GgufEngine(loading, digest)
         else:

@@ -110,7 +110,7 @@ def finished(events: list[Event]) -> TurnFinished:
 async def test_a_plain_reply() -> None:
     model = ScriptedModel([["Very ", "warm."]])
     adapters = (AdapterUse("a", cast(Any, "a.gguf")),)
-    events = await events_of(Turn(TALK, adapters=adapters, max_tokens=9), model)
+    events = await events_of(Turn(TALK, adapters=adapters, max_tokens=9, keep=True), model)
     assert events[:-1] == [TextDelta("Very "), TextDelta("warm.")]
     end = finished(events)
     assert (end.text, end.finish, end.refused, end.calls) == ("Very warm.", "stop", False, ())
@@ -125,7 +125,7 @@ async def test_a_plain_reply() -> None:
 async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> None:
     measuring = Measuring()
     model = ScriptedModel([["measure"], [ARGUMENTS[:5], ARGUMENTS[5:]], ["none"], ["600 degrees."]])
-    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
+    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), keep=True), model)
     result = ToolResult(CALL, "done", "fire: 600 degrees")
     assert events[:-1] == [ToolCallAsked(CALL), result, TextDelta("600 degrees.")]
     assert finished(events).calls == (CALL,)

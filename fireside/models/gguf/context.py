@@ -43,6 +43,8 @@ class Context:
             length = min(length, model.trained_length)
         # llama.cpp aborts where a sequence could not have a row of its own.
         rows = max(rows, loading.sequences + SPARE_SEQUENCES)
+        # A batch cannot be larger than the context.
+        rows = min(rows, length * loading.sequences)
         threads = loading.threads or usable_cores()
         parameters = self._lib.llama_context_default_params()
         parameters.n_ctx = length * loading.sequences

@@ -34,7 +34,7 @@ class GgufEngine:
     def __init__(self, loading: GgufLoading, sha256: str = "") -> None:
         """Load the model. sha256: of its file, "" where unknown. Raises ModelError, also where memory is short."""
         self._path, self._sha256 = loading.path, sha256
-        check_fits(loading.path, read_header(loading.path), loading)
+        check_fits(loading.path, read_header(loading.path, long_arrays=False), loading)
         self.model = Model(loading.path, gpu_layers=loading.gpu_layers, mmap=loading.mmap, sha256=sha256)
         self._draft: DraftModel | None = None
         self._vocabulary: Vocabulary | None = None

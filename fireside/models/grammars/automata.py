@@ -119,6 +119,16 @@ class Automaton:
                 before[following] |= 1 << state
         return tuple(before)
 
+    @cached_property
+    def width(self) -> int:
+        """Bytes that a character of an ending takes at most, in JSON: 1 where one of ASCII always does."""
+        ends = [
+            ranges_of((first, last) for first, last, to in steps if to == target)
+            for steps in self.steps
+            for target in {step[2] for step in steps}
+        ]
+        return 1 if all(plainest(each).isascii() and plainest(each) not in ESCAPES for each in ends) else 4
+
     def _layer(self, count: int) -> int:
         """The states from which exactly `count` characters lead to acceptance, as bits."""
         if not self._layers:

@@ -24,22 +24,23 @@ from fireside.models.grammars.nodes import (
     walk,
 )
 
+_BEGUN = 3  # bytes that a character which is begun can still need
 _MOST_PLACES = 20_000  # states times lengths of a string that are looked at one by one
 
 
 class Closing:
     """What it costs to end the texts of a grammar, in tokens.
 
-    Costs are upper bounds: a literal as the vocabulary spells it, begun anywhere; characters of strings and classes as
-    their UTF-8 bytes, since no vocabulary needs more than a token for a byte.
+    Costs are upper bounds: the fewest tokens of a literal that is begun anywhere; for characters of strings and classes
+    a token for each of their UTF-8 bytes.
     """
 
-    def __init__(self, root: Node, spell: Callable[[str], list[int]]) -> None:
-        """spell: the tokens' lengths in bytes, of a text."""
-        self._spell = spell
+    def __init__(self, root: Node, fewest: Callable[[bytes], list[float]]) -> None:
+        """fewest: how few tokens a text needs from each of its bytes on, and at its end."""
+        self._fewest = fewest
         self._nodes = list(walk(root))
         self._empty = nullable_nodes(root)
-        self._suffixes: dict[str, list[int]] = {}
+        self._suffixes: dict[str, list[float]] = {}
         self._costs: dict[Node, float] = dict.fromkeys(self._nodes, math.inf)
         self._known: dict[Stack, float] = {None: 0}
         self._depths: dict[Stack, int] = {None: 0}
@@ -102,8 +103,8 @@ class Closing:
                         growths[code] = max(growths[code], growth)
                     if last > 127:
                         beyond = max(beyond, growth)
-        # A character that is begun is three bytes from its end at most, and may end as another one than the plainest.
-        return growths + [beyond + 3] * 128
+        # A character that is begun may end as another one than the plainest.
+        return growths + [beyond + _BEGUN] * 128
 
     def _growing(self, entries: dict[Node, list[tuple[Ranges, float]]]) -> Iterable[tuple[Ranges, float]]:
         for node in self._nodes:
@@ -115,8 +116,7 @@ class Closing:
                 for ranges, after in self._entries(node.part, entries):
                     yield ranges, after
             elif isinstance(node, Distinct):
-                longest = max(self._literal(f", {value}") for value in node.values)
-                yield ((0x20, 0x10FFFF),), longest
+                yield ((0x2C, 0x2C),), max(self._literal(f", {value}") for value in node.values)
             elif isinstance(node, Text):
                 growth = 0 if node.automaton.free else self._text_bounds(node)[1]
                 yield ((0x20, 0x10FFFF),), growth
@@ -230,27 +230,17 @@ class Closing:
     def _start(self, node: Node) -> list[str]:
         return self._shortest(node, (0, 0, 0) if isinstance(node, Text) else 0)
 
-    def _literal(self, text: str, begin: int = 0) -> int:
+    def _literal(self, text: str, begin: int = 0) -> float:
         """The cost of `text` from `begin` on, or from any place behind that: it never grows while it is written."""
         costs = self._suffixes.get(text)
         if costs is None:
-            costs = [0]
-            tokens = self._spell(text)
-            size = sum(tokens)
-            ends = [0] * (size + 1)  # for each byte, where the token it is in ends, and how many follow it
-            place, follow = 0, [0] * (size + 1)
-            for index, length in enumerate(tokens):
-                for byte in range(place, place + length):
-                    # At the beginning of a token the token itself is one; within, its bytes are.
-                    ends[byte] = place + length
-                    follow[byte] = len(tokens) - index - 1
-                place += length
-            starts = {sum(tokens[:index]) for index in range(len(tokens))}
-            at = size
+            fewest = self._fewest(text.encode())
+            place, highest, costs = len(fewest) - 1, 0.0, [0.0]
             for character in reversed(text):
-                at -= len(character.encode())
-                own = follow[at] + (1 if at in starts else ends[at] - at)
-                costs.append(max(costs[-1], own))
+                size = len(character.encode())
+                highest = max(highest, *fewest[place - size : place])
+                place -= size
+                costs.append(highest)
             costs.reverse()
             self._suffixes[text] = costs
         return costs[begin]
@@ -259,9 +249,9 @@ class Closing:
         _, count, mode = progress
         if node.automaton.free and mode != 2:
             return max(node.least - count, 0) + (2 if mode == 0 else 1)
-        return len(_ending(node, progress).encode())
+        return _ending_cost(node, progress)
 
-    def _distinct(self, node: Distinct, written: int) -> int:
+    def _distinct(self, node: Distinct, written: int) -> float:
         """Which values are left is not looked at: the longest ones are."""
         left = max(node.least - written, 0)
         costs = sorted((self._literal(f", {value}") for value in node.values), reverse=True)
@@ -289,6 +279,8 @@ class Closing:
                 worst = self._distinct(node, 0) + max(self._literal(f", {value}") for value in values)
             case Either() | Lexeme() | Rule():
                 worst = max(self._worst(each, known, path) for each in children(node))
+            case Chars(ranges):
+                worst = self._costs[node] + (_BEGUN if ranges[-1][1] > 127 else 0)
             case _:
                 worst = self._costs[node]
         path.discard(node)
@@ -298,16 +290,16 @@ class Closing:
     def _text_bounds(self, node: Text) -> tuple[float, float]:
         """The highest cost of ending the string from anywhere in it; and the most that one character can add."""
         if node.automaton.free:
-            return node.least + 2, 0
+            return node.least + 2 + _BEGUN, 0
         seen = {(0, 0)}
         todo = [(0, 0)]
         worst = growth = 0
         while todo:
             state, count = todo.pop()
-            cost = len(_ending(node, (state, count, 1)).encode())
+            cost = _ending_cost(node, (state, count, 1))
             worst = max(worst, cost)
             for each in _after(node, state, count):
-                growth = max(growth, len(_ending(node, (*each, 1)).encode()) - cost)
+                growth = max(growth, _ending_cost(node, (*each, 1)) - cost)
                 if each not in seen:
                     seen.add(each)
                     todo.append(each)
@@ -315,7 +307,7 @@ class Closing:
                 # No ending passes a state twice once it is long enough; a character is four bytes at most.
                 bound = 4 * (node.least + len(node.automaton.steps))
                 return bound, bound
-        return worst + 1, growth
+        return worst + 1 + _BEGUN, growth
 
 
 def _after(node: Text, state: int, count: int) -> set[tuple[int, int]]:
@@ -329,6 +321,17 @@ def _after(node: Text, state: int, count: int) -> set[tuple[int, int]]:
         for step in node.automaton.steps[state]
         if node.automaton.distance(step[2], max(node.least - after, 0), left) is not None
     }
+
+
+def _ending_cost(node: Text, progress: tuple[int, int, int]) -> int:
+    """The bytes of the shortest ending of the string, or a few more."""
+    state, count, mode = progress
+    if mode == 2:
+        return len(_ending(node, progress).encode())
+    left = None if node.most is None else node.most - count
+    distance = node.automaton.distance(state, max(node.least - count, 0), left)
+    assert distance is not None  # no state of the machine is without an ending
+    return distance * node.automaton.width + (2 if mode == 0 else 1)
 
 
 @lru_cache(maxsize=4096)

@@ -37,12 +37,13 @@ from fireside.models.grammars.shapes import (
     step_of,
     types_of,
 )
-from fireside.models.grammars.values import accepts
+from fireside.models.grammars.values import accepts, identity
 
 _MOST_DISTINCT = 64
 _MOST_COUNTED = 64  # properties of an object with minProperties or maxProperties
 _MOST_RULES = 3000
-_MOST_ROUNDS = 10_000  # llguidance's lexer counts no further
+_MOST_ROUNDS = 10_000  # characters or items that are counted; the budget is far below
+_MOST_MATCHED = 1000  # characters of a text with a pattern
 
 
 def grammar_of_schema(schema: Any) -> Node:
@@ -140,8 +141,11 @@ class _Compiler:
     def _string(self, parts: Parts) -> Text:
         least, most = counts(parts, "minLength", "maxLength")
         automaton, patterns = automaton_for(patterns_of(parts))
+        limit = _MOST_ROUNDS if automaton.free else _MOST_MATCHED
+        if least > limit:
+            raise ToolError(f"the schema's minLength is above {limit}, the most that is supported", "ask for less")
         if most is not None:
-            most = max(least, min(most, _MOST_ROUNDS))
+            most = min(most, limit)
         if automaton.distance(0, least, most) is None:
             raise Impossible("no text has the length and matches the pattern or format that the schema asks for")
         return Text(automaton, least, most, patterns)
@@ -187,7 +191,7 @@ class _Compiler:
         if not schemas:
             return Text(ANY_TEXT, 1, None)
         options: list[Node] = []
-        for way in alternatives([{"type": ("string",)}, *schemas], self._root):
+        for way in alternatives([{"type": ["string"]}, *schemas], self._root):
             values = listed(way, self._root)
             options += [self._string(way)] if values is None else [Literal(written(value)) for value in values]
         if not options:
@@ -269,8 +273,8 @@ def _finite(ways: list[Parts], root: Any) -> list[Any] | None:
                 if name not in ("boolean", "null"):
                     return None
                 values += [None] if name == "null" else [True, False]
-        found += [value for value in values if not any(written(value) == written(each) for each in found)]
-    return found
+        found += values
+    return list({identity(value): value for value in found}.values())
 
 
 def _number(parts: Parts, *, whole: bool) -> Node:

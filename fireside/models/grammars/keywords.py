@@ -70,7 +70,7 @@ def _read(schema: Any, place: str, depth: int) -> Any:
             }
         else:
             known[keyword] = _checked(keyword, value, place)
-    if known.get("type") == ():
+    if known.get("type") == []:
         del known["type"]
     return known
 
@@ -105,11 +105,11 @@ def _checked(keyword: str, value: Any, place: str) -> Any:
     return value
 
 
-def _types(value: Any, place: str) -> tuple[str, ...]:
+def _types(value: Any, place: str) -> list[str]:
     """The types meant; empty for any."""
     names = list(value) if isinstance(value, list | tuple) else [value]
     if "any" in names:
-        return ()
+        return []
     names = [LEADERBOARD_TYPES.get(name, name) if isinstance(name, str) else name for name in names]
     for name in names:
         if name not in TYPES:
@@ -117,7 +117,7 @@ def _types(value: Any, place: str) -> tuple[str, ...]:
             raise ToolError(f"{place} has the type {_shown(name)}, which is not supported", hint)
     if not names:
         raise ToolError(f"{place}'s type is empty, so no value can match it", f"use one of {', '.join(TYPES)}")
-    return tuple(dict.fromkeys(names))
+    return list(dict.fromkeys(names))
 
 
 def _unsupported(keyword: object) -> ToolError:

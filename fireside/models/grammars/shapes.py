@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import lcm
 from typing import Any
 
+from fireside.errors import ToolError
 from fireside.models.grammars.automata import ANY_TEXT, Automaton
 from fireside.models.grammars.formats import FORMATS
 from fireside.models.grammars.keywords import FAMILIES, TYPES
@@ -15,7 +16,7 @@ from fireside.models.grammars.nodes import Impossible, Node
 from fireside.models.grammars.numbers import Bounds
 from fireside.models.grammars.patterns import automaton_of, intersected, parsed
 from fireside.models.grammars.references import Parts
-from fireside.models.grammars.values import accepts, same
+from fireside.models.grammars.values import accepts, identity
 
 
 def types_of(parts: Parts) -> list[str]:
@@ -38,14 +39,16 @@ def types_of(parts: Parts) -> list[str]:
 
 def listed(parts: Parts, root: Any) -> list[Any] | None:
     """The values that enum and const leave, of those that all of `parts` accept; None where neither is used."""
-    lists = [part["enum"] if "enum" in part else [part["const"]] for part in parts if "enum" in part or "const" in part]
-    if not lists:
+    listing = next((part for part in parts if "enum" in part or "const" in part), None)
+    if listing is None:
         return None
-    values: list[Any] = []
-    for value in lists[0]:
-        if all(accepts(part, value, root) for part in parts) and not any(same(value, each) for each in values):
-            values.append(value)
-    return values
+    try:
+        values = {identity(value): value for value in listing.get("enum", [listing.get("const")])}
+    except (TypeError, ValueError) as error:
+        raise ToolError("the schema's enum or const holds what is no JSON value") from error
+    others = [part for part in parts if part is not listing]
+    others.append({keyword: value for keyword, value in listing.items() if keyword != "enum" or "const" in listing})
+    return [value for value in values.values() if all(accepts(part, value, root) for part in others)]
 
 
 def counts(parts: Parts, lower: str, upper: str) -> tuple[int, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from fractions import Fraction
@@ -10,15 +11,19 @@ from typing import Any
 from fireside.models.grammars.references import target
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+def identity(value: Any) -> str:
+    """Equal for equal JSON values: 1 and 1.0 are, 1 and true are not, and the order of names does not matter."""
+    return json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
 
 
 def is_type(value: Any, name: str) -> bool:
@@ -63,8 +68,8 @@ def accepts(schema: Any, value: Any, root: Any) -> bool:
 def _general(schema: Mapping[str, Any], value: Any, root: Any) -> bool:
     return (
         ("type" not in schema or any(is_type(value, name) for name in schema["type"]))
-        and ("enum" not in schema or any(same(each, value) for each in schema["enum"]))
-        and ("const" not in schema or same(schema["const"], value))
+        and ("enum" not in schema or any(identity(each) == identity(value) for each in schema["enum"]))
+        and ("const" not in schema or identity(schema["const"]) == identity(value))
         and ("$ref" not in schema or accepts(target(root, schema["$ref"]), value, root))
         and all(accepts(each, value, root) for each in schema.get("allOf", ()))
         and ("anyOf" not in schema or any(accepts(each, value, root) for each in schema["anyOf"]))
@@ -91,10 +96,7 @@ def _array(schema: Mapping[str, Any], value: list[Any] | tuple[Any, ...], root: 
         schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
         and all(accepts(each, item, root) for each, item in zip(first, value, strict=False))
         and all(accepts(schema.get("items", True), item, root) for item in value[len(first) :])
-        and not (
-            schema.get("uniqueItems")
-            and any(same(one, other) for index, one in enumerate(value) for other in value[:index])
-        )
+        and not (schema.get("uniqueItems") and len(set(map(identity, value))) < len(value))
     )
 
 

@@ -18,9 +18,9 @@ from fireside import paths
 from fireside.errors import FiresideError, ModelError, StorageError
 from fireside.models import catalog, digests
 from fireside.models.download import Downloading
-from fireside.models.hub import Hub
+from fireside.models.hub import Hub, redirected
 from fireside.models.pull import kept_bytes, left_to_get, listed, pull
-from fireside.models.variants import Variant, Wanted, chosen, parsed, variants
+from fireside.models.variants import chosen, parsed, variants
 
 
 @pytest.fixture
@@ -172,12 +172,24 @@ def test_a_hub_that_is_busy_is_asked_again_and_a_dead_one_is_told(hub: LocalHub,
 
 
 @pytest.mark.parametrize(
-    ("address", "said"), [("file://etc", "redirects to no web address"), ("{own}/org/model/resolve", "without end")]
+    ("address", "said"),
+    [
+        ("file://etc", "redirects to no web address"),
+        ("http://[x", "redirects to no web address"),
+        ("{own}/org/model/resolve", "without end"),
+    ],
 )
 def test_redirects_without_end_and_to_nowhere(hub: LocalHub, address: str, said: str) -> None:
     hub.cdn = address.format(own=hub.address)
     with pytest.raises(ModelError, match=said):
         pulled(hub)
+
+
+def test_no_redirect_goes_from_https_to_http() -> None:
+    assert redirected("https://hub/a", "/b?c") == "https://hub/b?c"
+    assert redirected("http://hub/a", "https://cdn/b") == "https://cdn/b"
+    with pytest.raises(ModelError, match="redirects to an unencrypted address"):
+        redirected("https://hub/a", "http://cdn/b")
 
 
 def test_a_disk_that_gets_full_keeps_what_came(
@@ -257,7 +269,8 @@ def test_two_pulls_at_once(hub: LocalHub) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../out.gguf", "a/../../out.gguf", "/etc/out.gguf", "a\\out.gguf", ".hidden.gguf", "C:out.gguf"]
+    "path",
+    ["../out.gguf", "a/../../out.gguf", "/etc/out.gguf", "a\\out.gguf", ".hidden.gguf", "C:out.gguf", "a/./b.gguf"],
 )
 def test_a_file_name_that_leads_elsewhere(hub: LocalHub, data: bytes, path: str) -> None:
     hub.files = {path: data}
@@ -341,51 +354,6 @@ def test_pickled_weights_are_refused(hub: LocalHub, text: str) -> None:
         pulled(hub, text)
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("hf:a/b", Wanted("a/b")),
-        ("hf:a/b:Q4_K_M", Wanted("a/b", choice="Q4_K_M")),
-        ("hf:a/b@v1.0:f.gguf", Wanted("a/b", "v1.0", "f.gguf")),
-        ("hf:a/b/sub/f.gguf", Wanted("a/b", choice="sub/f.gguf")),
-    ],
-)
-def test_how_a_repository_is_written(text: str, wanted: Wanted) -> None:
-    assert parsed(text) == wanted
-
-
-@pytest.mark.parametrize("text", ["hf:a", "a/b", "hf:a/b/c.gguf:d", "hf:../b", "hf:a/..", "hf:a b/c", "hf:a/b?x"])
-def test_what_names_no_repository(text: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        parsed(text)
-    assert "hf:ORG/NAME" in str(caught.value.hint)
-
-
-def found(hub: LocalHub, **sizes: int) -> list[Variant]:
-    client = Hub(hub.address)
-    hub.files = {f"M-{name}.gguf": bytes(size) for name, size in sizes.items()}
-    try:
-        return variants(listed(client, parsed("hf:org/model"), lambda seconds: None))
-    finally:
-        client.close()
-
-
-def test_the_largest_quantisation_that_fits_is_chosen(hub: LocalHub) -> None:
-    models = found(hub, Q2_K=2000, Q4_K_M=4000, Q8_0=8000, F16=16_000)
-    wanted = parsed("hf:org/model")
-    variant, reason = chosen(models, wanted, 1 << 40)
-    assert (variant.quantisation, reason.split(":")[0]) == ("Q8_0", "the largest of 3 that fits in memory")
-    needed = 200_000_000 + int(4000 * 1.15)
-    assert chosen(models, wanted, needed)[0].quantisation == "Q4_K_M"
-    with pytest.raises(ModelError, match=r"too little for any file of org/model: Q2_K \(0 MB\), Q4_K_M") as caught:
-        chosen(models, wanted, 1000)
-    assert "hf:org/model:Q2_K" in str(caught.value.hint)
-    assert chosen(models, parsed("hf:org/model:f16"), 1)[0].quantisation == "F16"
-    assert chosen(models, parsed("hf:org/model/M-Q2_K.gguf"), 1)[0].quantisation == "Q2_K"
-    with pytest.raises(ModelError, match="has no Q5_K_M"):
-        chosen(models, parsed("hf:org/model:Q5_K_M"), 1)
-
-
 def test_what_is_left_to_get(hub: LocalHub, data: bytes) -> None:
     hub.cuts = [200_000] + [0] * 9
     with pytest.raises(ModelError):
@@ -401,7 +369,7 @@ def test_the_hub_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.setenv("HF_TOKEN", " hf_x\n")
     assert (Hub.from_environment().endpoint, Hub.from_environment().token) == ("https://huggingface.co", "hf_x")
-    for wrong in ("ftp://hub", "hub", "http://user:secret@hub"):
+    for wrong in ("ftp://hub", "hub", "http://user:secret@hub", "http://[x", "http://h:x"):
         monkeypatch.setenv("HF_ENDPOINT", wrong)
         with pytest.raises(ModelError, match="HF_ENDPOINT is not the address of a hub"):
             Hub.from_environment()

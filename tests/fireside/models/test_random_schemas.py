@@ -19,6 +19,7 @@ from fireside.errors import FiresideError, ModelError
 from fireside.models.bundled import CHAT_MODEL, located
 from fireside.models.constrained import ConstraintState, Vocabulary
 from fireside.models.constraints import JsonSchema
+from fireside.models.gguf import log
 from fireside.models.grammars import keywords
 from fireside.models.grammars.formats import FORMATS
 from fireside.models.schema import standard
@@ -46,6 +47,7 @@ def bundled_vocabulary() -> Vocabulary:
     """The bundled model's vocabulary, without its weights."""
     import llama_cpp
 
+    log.collect(llama_cpp)
     parameters = llama_cpp.llama_model_default_params()
     parameters.vocab_only = True
     model = llama_cpp.llama_model_load_from_file(str(located(CHAT_MODEL)).encode(), parameters)
@@ -240,7 +242,6 @@ class SchemaMaker:
             'a "quoted" \\ text',
             "ü→🔥",
             "\n\t\x01",
-            "1",
         ]
         if depth < 2:
             values += [[], {}, [self._value(depth + 1)], {self._name(): self._value(depth + 1)}]
@@ -369,8 +370,10 @@ class SchemaMaker:
         name = self._chance.choice(["one", "two", "a/b~c"])
         place, known = self._chance.choice([("$defs", self._definitions), ("definitions", self._old)])
         if name not in known:
-            known[name] = {"type": "integer", "maximum": 7}  # while it is being made
+            known[name] = None  # while it is being made
             known[name] = self.any_value(depth + 2)
+        if known[name] is None:
+            return {"type": "integer", "maximum": 7}
         return {"$ref": f"#/{place}/{name.replace('~', '~0').replace('/', '~1')}"}
 
     def recursive(self, depth: int) -> dict[str, Any]:
@@ -399,8 +402,9 @@ class SchemaMaker:
 
 _LONG_PATTERNS = ["^[a-z]+$", "^\\S*$", "é|ü", "^(ab?c)*$", "^[^\\d\\n]*$"]
 _PATTERNS = [
-    *_LONG_PATTERNS, "^[A-Z]{2}-[0-9]{4}$", "^#[0-9a-fA-F]{6}$", "^(yes|no|maybe so)$", "^\\+?[1-9]\\d{1,14}$", "end$", "^start",
-    "^a|b$", '^"\\\\"$', "^[\\w.-]+@[\\w.-]+\\.\\w{2,}$", "^v\\d+\\.\\d+(\\.\\d+)?$", "^.{3,7}$", "\\$\\{[a-z]+\\}", "^[^/]+(/[^/]+)*$",
+    *_LONG_PATTERNS, "^[A-Z]{2}-[0-9]{4}$", "^#[0-9a-fA-F]{6}$", "^(yes|no|maybe so)$", "^\\+?[1-9]\\d{1,14}$", "end$",
+    "^start", "^a|b$", '^"\\\\"$', "^[\\w.-]+@[\\w.-]+\\.\\w{2,}$", "^v\\d+\\.\\d+(\\.\\d+)?$", "^.{3,7}$",
+    "\\$\\{[a-z]+\\}", "^[^/]+(/[^/]+)*$",
 ]  # fmt: skip
 
 

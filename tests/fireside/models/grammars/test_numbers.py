@@ -30,9 +30,20 @@ def schema_of(within: Bounds, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "within",
-    [bounds(3, 12), bounds(-5, 5), bounds(0), bounds(None, -7), bounds(100, 100), bounds(-1000, -10, open_=True),
-     bounds(7, 123_456, open_=True), bounds(10**16), bounds(999, 1001), bounds(-0.5, 1.5), bounds()],
-)  # fmt: skip
+    [
+        bounds(3, 12),
+        bounds(-5, 5),
+        bounds(0),
+        bounds(None, -7),
+        bounds(100, 100),
+        bounds(-1000, -10, open_=True),
+        bounds(7, 123_456, open_=True),
+        bounds(10**16),
+        bounds(999, 1001),
+        bounds(-0.5, 1.5),
+        bounds(),
+    ],
+)
 def test_integers_within_bounds(within: Bounds, random_text: RandomText, accepts: Accepts) -> None:
     node, schema = integers(within), schema_of(within, type="integer")
     chance = random.Random(1)
@@ -47,10 +58,23 @@ def test_integers_within_bounds(within: Bounds, random_text: RandomText, accepts
 
 @pytest.mark.parametrize(
     "within",
-    [bounds(0, 1), bounds(0.5, 2.25, open_=True), bounds(-1.5), bounds(None, 1e300), bounds(0, open_=True), bounds(0),
-     bounds(1e-7, 2e-7), bounds(0.1, 0.30000000000000004, open_=True), bounds(-3, -2.5), bounds(1e15, 1e16, open_=True),
-     bounds(99.9, 100.1), bounds(2.5, 2.5), bounds(-1e-3, 1e-3, open_=True), bounds()],
-)  # fmt: skip
+    [
+        bounds(0, 1),
+        bounds(0.5, 2.25, open_=True),
+        bounds(-1.5),
+        bounds(None, 1e300),
+        bounds(0, open_=True),
+        bounds(0),
+        bounds(1e-7, 2e-7),
+        bounds(0.1, 0.30000000000000004, open_=True),
+        bounds(-3, -2.5),
+        bounds(1e15, 1e16, open_=True),
+        bounds(99.9, 100.1),
+        bounds(2.5, 2.5),
+        bounds(-1e-3, 1e-3, open_=True),
+        bounds(),
+    ],
+)
 def test_decimals_within_bounds(within: Bounds, random_text: RandomText, accepts: Accepts) -> None:
     node, schema = decimals(within), schema_of(within, type="number")
     chance = random.Random(2)
@@ -64,11 +88,23 @@ def test_decimals_within_bounds(within: Bounds, random_text: RandomText, accepts
 
 @pytest.mark.parametrize(
     ("step", "within", "whole"),
-    [(3, bounds(), True), (7, bounds(10, 100_000), True), (10, bounds(0), True), (60, bounds(0), True), (86_400, bounds(), True),
-     (0.5, bounds(), False), (0.25, bounds(-3, 9), False), (0.01, bounds(0, 1), False), (1.5, bounds(), True),
-     (0.125, bounds(1), False), (2, bounds(None, -4), True), (12, bounds(500, 505), True), (1, bounds(2, 4), True),
-     (5, bounds(-20, None, open_=True), False)],
-)  # fmt: skip
+    [
+        (3, bounds(), True),
+        (7, bounds(10, 100_000), True),
+        (10, bounds(0), True),
+        (60, bounds(0), True),
+        (86_400, bounds(), True),
+        (0.5, bounds(), False),
+        (0.25, bounds(-3, 9), False),
+        (0.01, bounds(0, 1), False),
+        (1.5, bounds(), True),
+        (0.125, bounds(1), False),
+        (2, bounds(None, -4), True),
+        (12, bounds(500, 505), True),
+        (1, bounds(2, 4), True),
+        (5, bounds(-20, None, open_=True), False),
+    ],
+)
 def test_multiples(step: float, within: Bounds, whole: bool, random_text: RandomText) -> None:
     schema = schema_of(within, type="integer" if whole else "number", multipleOf=step)
     node = multiples(Fraction(str(step)), within, whole=whole)

@@ -16,10 +16,27 @@ RandomText = Callable[[Node, random.Random], str]
 Accepts = Callable[[Node, str], bool]
 
 PATTERNS = [
-    "^[a-z]{3,5}$", "abc", "^a|b$", "^(foo|ba[rz])+\\d*$", "^\\S+@\\S+\\.\\w{2,}$", "^[^\\s/]{1,10}$", "a{2}(b|c)*d", "^$",
-    "^\\$[0-9]+\\.\\d{2}$", "[A-Z][0-9]", '^"\\\\"$', "é|ü", "^(?:ab?c)*?$", "^[\\w.-]+$", "^\\x41\\u00e9[\\t\\n]$", "^[^\\W]+$",
-    "^\\D\\S\\W$", "x{0}y", "^[a\\-z\\]]+$", "^a.c$",
-]  # fmt: skip
+    "^[a-z]{3,5}$",
+    "abc",
+    "^a|b$",
+    "^(foo|ba[rz])+\\d*$",
+    "^\\S+@\\S+\\.\\w{2,}$",
+    "^[^\\s/]{1,10}$",
+    "a{2}(b|c)*d",
+    "^$",
+    "^\\$[0-9]+\\.\\d{2}$",
+    "[A-Z][0-9]",
+    '^"\\\\"$',
+    "é|ü",
+    "^(?:ab?c)*?$",
+    "^[\\w.-]+$",
+    "^\\x41\\u00e9[\\t\\n]$",
+    "^[^\\W]+$",
+    "^\\D\\S\\W$",
+    "x{0}y",
+    "^[a\\-z\\]]+$",
+    "^a.c$",
+]
 
 
 @pytest.mark.parametrize("pattern", [*PATTERNS, *FORMATS.values()])
@@ -55,9 +72,35 @@ def test_two_patterns_at_once() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["a(?=b)", "(?<!a)b", "(a", "a)", "\\bfoo", "(^a)", "a$b", "a**", "[", "[]", "x{3,1}", "\\1", "a{,3}", "[z-a]", "(?P<n>a)", "a++",
-     "\\p{L}", "*", "\\", "\\x1", "a{2000}", "[\\d-z]", "\x01", "\\x01", "[\\x00-\\x07]", "\\ud800"],
-)  # fmt: skip
+    [
+        "a(?=b)",
+        "(?<!a)b",
+        "(a",
+        "a)",
+        "\\bfoo",
+        "(^a)",
+        "a$b",
+        "a**",
+        "[",
+        "[]",
+        "x{3,1}",
+        "\\1",
+        "a{,3}",
+        "[z-a]",
+        "(?P<n>a)",
+        "a++",
+        "\\p{L}",
+        "*",
+        "\\",
+        "\\x1",
+        "a{2000}",
+        "[\\d-z]",
+        "\x01",
+        "\\x01",
+        "[\\x00-\\x07]",
+        "\\ud800",
+    ],
+)
 def test_what_is_not_supported_is_named(pattern: str) -> None:
     with pytest.raises(ToolError, match=r"^the pattern .* holds "):
         parsed(pattern)
@@ -70,7 +113,18 @@ def test_a_pattern_that_is_too_large_is_refused() -> None:
 
 def test_dates_are_those_of_the_calendar() -> None:
     date = re.compile(FORMATS["date"])
-    assert [day for day in ("2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "2024-04-31", "0000-01-01", "2024-13-01",
-                            "2024-12-31", "0001-01-01") if date.search(day)] == [
-        "2024-02-29", "2000-02-29", "2024-12-31", "0001-01-01"
-    ]  # fmt: skip
+    assert [
+        day
+        for day in (
+            "2024-02-29",
+            "2023-02-29",
+            "1900-02-29",
+            "2000-02-29",
+            "2024-04-31",
+            "0000-01-01",
+            "2024-13-01",
+            "2024-12-31",
+            "0001-01-01",
+        )
+        if date.search(day)
+    ] == ["2024-02-29", "2000-02-29", "2024-12-31", "0001-01-01"]
