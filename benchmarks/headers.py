@@ -168,13 +168,19 @@ def _fields(path: Path) -> tuple[bytes, list[_Field]]:
     return data[:at], fields
 
 
+def _peak() -> int:
+    """The most memory this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def check_headers(seed: int, count: int) -> Tally:
     """Read `count` mutations of `seed`, load those that `read_header` lets pass, and say how it went.
 
-    Harm is: any exception but ModelError, more than two seconds or 600 MB for reading, a load that hangs, or a Python
-    error in the loading process. A loading process that dies is no harm (the app says so in one line, and goes on); it
+    Harm is: any exception but ModelError, more than two seconds or 600 MB more for reading, a load that hangs, or a
+    Python error in the loading process. A loading process that dies is no harm (the app says so in one line, and goes on); it
     is listed in `lost`, as something that `read_header` could learn to see.
     """
+    before = _peak()
     tally = Tally()
     loader = _Loader()
     with tempfile.TemporaryDirectory() as folder:
@@ -206,7 +212,7 @@ def check_headers(seed: int, count: int) -> Tally:
     loader.close()
     if tally.slowest > _SECONDS_TO_READ:
         tally.harm.append(f"reading one header took {tally.slowest:.1f} s")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = _peak() - before
     if memory > _MEMORY_TO_READ:
         tally.harm.append(f"reading headers took {memory >> 20} MB")
     return tally

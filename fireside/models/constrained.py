@@ -47,6 +47,8 @@ class ConstraintState:
         self._limit = max_tokens
         self._lazy = isinstance(constraint, Lazy)
         self._triggers = [text.encode() for text in constraint.triggers] if isinstance(constraint, Lazy) else []
+        if self._lazy and not all(self._triggers or [b""]):
+            raise ModelError("the constraint has no trigger, or an empty one, to begin at", "name its triggers")
         self._grammar = Grammar.of(vocabulary, constraint.then if isinstance(constraint, Lazy) else constraint)
         self._text = b""  # while it is free
         self._lengths: list[int] = []  # of the text, before each of its tokens

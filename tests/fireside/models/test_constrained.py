@@ -17,13 +17,10 @@ from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, La
 from fireside.models.gguf import log
 
 Logits = NDArray[np.float32]
+TEXTS = {"type": "array", "items": {"type": "string"}}
 PERSON = {
     "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "age": {"type": "integer"},
-    },
+    "properties": {"name": {"type": "string"}, "tags": TEXTS, "age": {"type": "integer"}},
     "required": ["name", "tags"],
 }
 
@@ -239,14 +236,8 @@ def test_going_back_leads_to_the_same_place(vocabulary: Vocabulary) -> None:
 
 
 def test_a_constraint_is_prepared_once(vocabulary: Vocabulary) -> None:
-    made: list[str] = []
-
-    def make() -> str:
-        made.append("made")
-        return "this"
-
-    assert [vocabulary.remembered("a key of this test", make) for _ in range(2)] == ["this", "this"]
-    assert made == ["made"]
+    made = iter(["this"])
+    assert [vocabulary.remembered("a key of this test", lambda: next(made)) for _ in range(2)] == ["this", "this"]
     first, second = (ConstraintState(vocabulary, JsonSchema(PERSON), 50) for _ in range(2))
     first.accept(vocabulary.spell(b"{")[0])
     assert second.forced(1) != first.forced(1)
@@ -259,6 +250,9 @@ def test_what_is_wrong_is_told_before_the_first_token(vocabulary: Vocabulary) ->
         ConstraintState(vocabulary, Choice(()), 10)
     with pytest.raises(ModelError, match="line 1"):
         ConstraintState(vocabulary, Gbnf("root ::= ("), 10)
+    for triggers in ((), ("a", "")):
+        with pytest.raises(ModelError, match="trigger"):
+            ConstraintState(vocabulary, Lazy(triggers, Choice(("a",))), 10)
 
 
 CALL = Lazy(
@@ -369,3 +363,34 @@ def test_the_real_model_in_a_plain_loop(model: tuple[Any, Any, Vocabulary], cons
             assert isinstance(json.loads(text), dict)
         else:
             assert text.endswith(".")
+
+
+@pytest.mark.engine
+def test_a_tokenizer_that_writes_spaces_in_its_own_way() -> None:
+    """As Llama 2 and Gemma have it: a mark for spaces, one put first, and single bytes for what is not in the list."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    known = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        *'▁abcdemn"{}:,',
+        '":',
+        "na",
+        "me",
+        "▁a",
+    ]
+    merges = [('"', ":"), ("n", "a"), ("m", "e"), ("▁", "a")]
+    tokenizer = Tokenizer(models.BPE({text: number for number, text in enumerate(known)}, merges, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(known[:3])
+    vocabulary = Vocabulary.from_transformers(PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>"))
+    assert vocabulary.ends == (2,)
+    for text in ("name", ' "a": ', "é🔥"):
+        assert texts(vocabulary, vocabulary.spell(text.encode())) == text
+        assert texts(vocabulary, vocabulary.spell_short(text.encode())) == text
+    state = ConstraintState(vocabulary, JsonSchema(PERSON), 40)
+    json.loads(texts(vocabulary, write(vocabulary, state, 40, wanting(vocabulary, " a", "e"))))

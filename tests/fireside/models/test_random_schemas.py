@@ -129,10 +129,8 @@ class SchemaMaker:
         schema = self.any_value(0)
         while schema is True:
             schema = self.any_value(0)
-        if self._definitions:
-            schema = {**schema, "$defs": self._definitions}
-        if self._old:
-            schema = {**schema, "definitions": self._old}
+        places = {"$defs": self._definitions, "definitions": self._old}
+        schema = {**schema, **{place: known for place, known in places.items() if known}}
         if self._chance.random() < 0.3:
             schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         return schema
@@ -142,40 +140,15 @@ class SchemaMaker:
         makers = [self.string, self.integer, self.number, self.listed, self.simple, self.several_types, self.formatted]
         if depth < 4:
             makers += [self.object, self.object, self.array, self.array, self.any_of, self.one_of, self.all_of]
-            makers += [
-                self.reference,
-                self.map,
-                self.distinct,
-                self.counted,
-                self.tuple,
-                self.recursive,
-                self.leaderboard,
-            ]
+            makers += [self.reference, self.map, self.distinct, self.counted, self.tuple, self.recursive]
+            makers += [self.leaderboard]
         schema = self._chance.choice(makers)(depth)
         if isinstance(schema, dict) and self._chance.random() < 0.15:
-            schema |= self._chance.choice(
-                [{"title": "T"}, {"description": "what it is"}, {"default": 1}, {"x-order": 3}]
-            )
+            schema |= self._chance.choice([{"title": "T"}, {"description": "that"}, {"default": 1}, {"x-order": 3}])
         return schema
 
     def _name(self) -> str:
-        return self._chance.choice(
-            [
-                "name",
-                "id",
-                "größe",
-                "a b",
-                'say "hi"',
-                "back\\slash",
-                "line\nbreak",
-                "x" * 40,
-                "点",
-                "🔥",
-                "$ref",
-                "",
-                "true",
-            ]
-        ) + self._chance.choice(["", "", "1", "_2"])
+        return self._chance.choice(_NAMES) + self._chance.choice(["", "", "1", "_2"])
 
     def _some(self, few: int, many: int) -> int:
         return self._chance.randint(few, many)
@@ -185,12 +158,9 @@ class SchemaMaker:
         kind = self._chance.random()
         if kind < 0.4:
             least = self._some(0, 12)
+            most = least + self._some(0, 30)
             schema |= self._chance.choice(
-                [
-                    {"minLength": least},
-                    {"maxLength": least},
-                    {"minLength": least, "maxLength": least + self._some(0, 30)},
-                ]
+                [{"minLength": least}, {"maxLength": most}, {"minLength": least, "maxLength": most}]
             )
         elif kind < 0.7:
             pattern = self._chance.choice(_PATTERNS)
@@ -285,9 +255,8 @@ class SchemaMaker:
     def map(self, depth: int) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "object", "additionalProperties": self.any_value(depth + 1)}
         if self._chance.random() < 0.4:
-            schema["propertyNames"] = self._chance.choice(
-                [{"maxLength": 5}, {"pattern": "^[a-z]+$"}, {"enum": ["k", "kk"]}]
-            )
+            names = [{"maxLength": 5}, {"pattern": "^[a-z]+$"}, {"enum": ["k", "kk"]}]
+            schema["propertyNames"] = self._chance.choice(names)
         if self._chance.random() < 0.4:
             schema["minProperties"] = 1
         if self._chance.random() < 0.4:
@@ -340,15 +309,10 @@ class SchemaMaker:
                     options.append(option)
                 return {"oneOf": options}
             case 2:
-                return {
-                    "type": "integer",
-                    "oneOf": [{"maximum": 3}, {"minimum": 4, "maximum": 10}, {"exclusiveMinimum": 10}],
-                }
+                return {"type": "integer", "oneOf": [{"maximum": 3}, {"minimum": 4, "maximum": 10}, {"minimum": 11}]}
             case _:
-                one, other = (
-                    {"properties": {name: self.any_value(depth + 1)}, "required": [name]} for name in ("p", "q")
-                )
-                return {"type": "object", "oneOf": [one, other]}
+                options = [{"properties": {name: self.any_value(depth + 1)}, "required": [name]} for name in "pq"]
+                return {"type": "object", "oneOf": options}
 
     def all_of(self, depth: int) -> dict[str, Any]:
         match self._some(0, 2):
@@ -400,6 +364,21 @@ class SchemaMaker:
         }
 
 
+_NAMES = [
+    "name",
+    "id",
+    "größe",
+    "a b",
+    'say "hi"',
+    "back\\slash",
+    "line\nbreak",
+    "x" * 40,
+    "点",
+    "🔥",
+    "$ref",
+    "",
+    "true",
+]
 _LONG_PATTERNS = ["^[a-z]+$", "^\\S*$", "é|ü", "^(ab?c)*$", "^[^\\d\\n]*$"]
 _PATTERNS = [
     *_LONG_PATTERNS, "^[A-Z]{2}-[0-9]{4}$", "^#[0-9a-fA-F]{6}$", "^(yes|no|maybe so)$", "^\\+?[1-9]\\d{1,14}$", "end$",
