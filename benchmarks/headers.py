@@ -177,8 +177,8 @@ def check_headers(seed: int, count: int) -> Tally:
     """Read `count` mutations of `seed`, load those that `read_header` lets pass, and say how it went.
 
     Harm is: any exception but ModelError, more than two seconds or 600 MB more for reading, a load that hangs, or a
-    Python error in the loading process. A loading process that dies is no harm (the app says so in one line, and goes on); it
-    is listed in `lost`, as something that `read_header` could learn to see.
+    Python error in the loading process. A loading process that dies is no harm (the app says so in one line, and goes
+    on); it is listed in `lost`, as something that `read_header` could learn to see.
     """
     before = _peak()
     tally = Tally()

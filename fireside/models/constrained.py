@@ -301,9 +301,7 @@ class _Held:
         """
         if remaining - 1 >= self._grammar.closing.worst:
             return None
-        state, begun = self._read()
-        if begun and (found := self._grammar.completed(state, begun)):
-            state = found[1]
+        state, _ = self._read()  # of a character that is begun, each byte counts as a whole one: see `growths`
         if self._grammar.closing.depth(state) >= _MOST_DEPTH:
             return float("-inf")
         slack = remaining - 1 - self._grammar.closing.highest(state)
@@ -346,7 +344,7 @@ def _read(machine: Machine, state: State, data: bytes) -> tuple[State, bytes]:
     try:
         text, rest = data.decode(), b""
     except UnicodeDecodeError as error:
-        if len(data) - error.start > 3:
+        if error.end < len(data) or error.reason != "unexpected end of data":
             return frozenset(), b""
         text, rest = data[: error.start].decode(), data[error.start :]
     return machine.read(state, text), rest

@@ -27,6 +27,7 @@ class Batcher:
         self._waiting: deque[Generation] = deque()
         self._active: list[Generation] = []
         self._turn = 0
+        self._cancelled = False
 
     @property
     def busy(self) -> bool:
@@ -41,7 +42,7 @@ class Batcher:
         """Mark a reply as cancelled; the next step ends it."""
         for generation in (*self._waiting, *self._active):
             if generation.number == number:
-                generation.cancelled = True
+                generation.cancelled = self._cancelled = True
 
     def step(self) -> list[Outcome]:
         """Compute one batch. A reply that fails ends alone, unless the model itself failed."""
@@ -75,6 +76,9 @@ class Batcher:
 
     def _end_cancelled(self) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        if not self._cancelled:
+            return outcomes
+        self._cancelled = False
         for generation in [each for each in (*self._waiting, *self._active) if each.cancelled]:
             outcomes += [(generation.number, event) for event in generation.stop()]
             self._leave(generation)
@@ -94,9 +98,9 @@ class Batcher:
 
     def _group(self) -> list[Generation]:
         """The replies of the next batch: adapters bear on a whole batch, so replies with others take turns."""
+        if len(self._active) < 2:
+            return list(self._active)
         sets = list(dict.fromkeys(each.task.adapters for each in self._active))
-        if not sets:
-            return []
         self._turn += 1
         chosen = sets[self._turn % len(sets)]
         return [each for each in self._active if each.task.adapters == chosen]

@@ -185,7 +185,7 @@ class Generation:
                 if len(excluded) >= _MOST_EXCLUDED or allowed.max() == float("-inf"):
                     self._go_back(context, place - 1)
                     return None
-        token = task.sampler.sample(context.handle, row)
+        token = task.sampler.sample(context, row)
         if not self._first:
             self._first = time.perf_counter()
         if task.scores is not None:

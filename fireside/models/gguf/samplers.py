@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+from fireside.models.gguf.context import Context
 from fireside.models.gguf.model import Model
 from fireside.models.sampling import NEUTRAL, Sampling
 
@@ -29,7 +30,10 @@ class TokenSampler:
         self._dry: Any = None
         self._prompt = list(prompt)
         self.chain = self._lib.llama_sampler_chain_init(self._lib.llama_sampler_chain_default_params())
-        for sampler in self._steps(model, sampling.over(NEUTRAL), seed, context_length):
+        steps = self._steps(model, sampling.over(NEUTRAL), seed, context_length)
+        # The most likely token of untouched logits needs no chain, which would fill a table of the vocabulary (0.1 ms).
+        self._plain_greedy = len(steps) == 1 and sampling.temperature is not None and sampling.temperature <= 0
+        for sampler in steps:
             self._lib.llama_sampler_chain_add(self.chain, sampler)
         if self._dry is not None:
             for token in self._prompt:
@@ -81,9 +85,11 @@ class TokenSampler:
             steps.append(lib.llama_sampler_init_temp(own["temperature"]))
         return [*steps, lib.llama_sampler_init_dist(seed)]
 
-    def sample(self, context: Any, row: int) -> int:
-        """The token that follows `row` of the last batch, accepted into the chain. context: `llama_context`."""
-        return int(self._lib.llama_sampler_sample(self.chain, context, row))
+    def sample(self, context: Context, row: int) -> int:
+        """The token that follows `row` of the last batch, accepted into the chain."""
+        if self._plain_greedy:
+            return int(context.logits(row).argmax())
+        return int(self._lib.llama_sampler_sample(self.chain, context.handle, row))
 
     def rewind(self, reply: Sequence[int]) -> None:
         """Forget what came after `reply`: penalties and DRY are told the past anew; drawing goes on as it was."""

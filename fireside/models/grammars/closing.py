@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from fireside.models.grammars.automata import ESCAPES, Ranges, both, plainest
-from fireside.models.grammars.machine import Machine, Progress, Stack, State, escapes, following
+from fireside.models.grammars.machine import Machine, Progress, Stack, State, choices, escapes
 from fireside.models.grammars.nodes import (
     Chars,
     Distinct,
@@ -84,11 +84,12 @@ class Closing:
         """The character from `low` to `high` that leads to the shortest way to an end, and the state after it."""
         best: tuple[str, State] | None = None
         for stack in state:
-            if wanted := both(following(stack), ((low, high),)):
-                character = plainest(wanted)
-                after = machine.step(frozenset((stack,)), character)
-                if after and (best is None or self.cost(after) < self.cost(best[1])):
-                    best = character, after
+            for ranges in choices(stack):
+                if wanted := both(ranges, ((low, high),)):
+                    character = plainest(wanted)
+                    after = machine.step(frozenset((stack,)), character)
+                    if after and (best is None or self.cost(after) < self.cost(best[1])):
+                        best = character, after
         return best
 
     def growths(self) -> list[float]:
@@ -103,7 +104,7 @@ class Closing:
                         growths[code] = max(growths[code], growth)
                     if last > 127:
                         beyond = max(beyond, growth)
-        # A character that is begun may end as another one than the plainest.
+        # A character that is begun may end as any other, up to three bytes later.
         return growths + [beyond + _BEGUN] * 128
 
     def _growing(self, entries: dict[Node, list[tuple[Ranges, float]]]) -> Iterable[tuple[Ranges, float]]:

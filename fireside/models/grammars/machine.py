@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from fireside.models.grammars.automata import ESCAPES, UNESCAPES, Ranges, both, holds, ranges_of, without
+from fireside.models.grammars.automata import ESCAPES, UNESCAPES, Ranges, holds, ranges_of, without
 from fireside.models.grammars.nodes import (
     Chars,
     Distinct,
@@ -30,7 +30,8 @@ Stack: TypeAlias = "tuple[Node, Progress, Stack] | None"
 State: TypeAlias = frozenset["Stack"]
 
 _START = (0, 0, 0)
-_ESCAPED_RANGES: Ranges = tuple(sorted((ord(letter), ord(letter)) for letter in UNESCAPES))
+_QUOTE: Ranges = ((0x22, 0x22),)
+_BACKSLASH: Ranges = ((0x5C, 0x5C),)
 
 
 class Machine:
@@ -102,35 +103,41 @@ def accepting(state: State) -> bool:
 
 
 def following(stack: Stack) -> Ranges:
-    """The characters that can come next by a stack of a state; in strings, some of which lead to no end."""
+    """The characters that can come next by a stack of a state."""
+    return ranges_of(pair for ranges in choices(stack) for pair in ranges)
+
+
+def choices(stack: Stack) -> list[Ranges]:
+    """The same in groups; all of a group lead to the same state."""
     if stack is None:
-        return ()
+        return []
     node, progress, _ = stack
     match node:
         case Literal(text):
             assert isinstance(progress, int)
             code = ord(text[progress])
-            return ((code, code),)
+            return [((code, code),)]
         case Chars(ranges):
-            return ranges
+            return [ranges]
         case Text():
             assert isinstance(progress, tuple)
-            state, count, mode = progress
-            if mode == 0:
-                return ((0x22, 0x22),)
-            if mode == 2:
-                return _ESCAPED_RANGES
-            found: list[tuple[int, int]] = []
-            if count >= node.least and node.automaton.accepting >> state & 1:
-                found.append((0x22, 0x22))
-            if node.most is None or count < node.most:
-                plain = tuple((first, last) for first, last, _ in node.automaton.steps[state])
-                found += without(both(plain, ((0x20, 0x10FFFF),)), ((0x22, 0x22), (0x5C, 0x5C)))
-                if escapes(node, state, count):
-                    found.append((0x5C, 0x5C))
-            return ranges_of(found)
+            return _choices_in_text(node, *progress)
         case _:
             raise AssertionError(node)
+
+
+def _choices_in_text(node: Text, state: int, count: int, mode: int) -> list[Ranges]:
+    if mode == 0:
+        return [_QUOTE]
+    if mode == 2:
+        return [((ord(escape[1]), ord(escape[1])),) for escape in escapes(node, state, count)]
+    found = [_QUOTE] if count >= node.least and node.automaton.accepting >> state & 1 else []
+    if escapes(node, state, count):
+        found.append(_BACKSLASH)
+    for first, last, _ in node.automaton.steps[state]:
+        if taken(node, state, count, first) is not None:
+            found.append(without(((max(first, 0x20), last),), (*_QUOTE, *_BACKSLASH)) if last >= 0x20 else ())
+    return [ranges for ranges in found if ranges]
 
 
 def _opened(stack: tuple[Node, Progress, Stack]) -> list[Stack] | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -198,10 +199,10 @@ def test_what_just_fits_is_written_and_what_does_not_is_refused(vocabulary: Voca
 
 
 def test_characters_that_are_begun_are_completed(vocabulary: Vocabulary) -> None:
-    schema = {"type": "string", "pattern": "^[🔥-🔮é]*$"}
+    schemas = ({"type": "string", "pattern": "^[🔥-🔮é]*$"}, {"type": "string", "pattern": "🔥", "maxLength": 2})
     wish = np.zeros(vocabulary.size, np.float32)
     wish[[token for token, piece in enumerate(vocabulary.pieces) if piece[:1] == b"\xf0"]] = 1
-    for budget in range(3, 14):
+    for budget, schema in itertools.product(range(6, 14), schemas):
         state = ConstraintState(vocabulary, JsonSchema(schema), budget)
         assert json.loads(texts(vocabulary, write(vocabulary, state, budget, lambda _: wish.copy()))) is not None
 
