@@ -51,6 +51,11 @@ class WorkerModel:
         """The worker's process id, while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether the worker runs, as far as is known; its death is noticed when the event loop comes to it."""
+        return self._process is not None and self._process.alive
+
     async def start(self) -> ModelInfo:
         """Load the model if it is not loaded; where it is, tell at once, also while it writes. Raises ModelError."""
         return (await self._started())[1]
@@ -186,11 +191,20 @@ class _Process:
         """Sort answers into the queues of their requests until the process ends."""
         assert self._process.stdout is not None
         stdout = self._process.stdout
-        while line := await stdout.readline():
-            answer = wire.decode(line)
-            queue = self._queues.get(answer["id"])
-            if queue is not None:
-                queue.put_nowait(_told(answer["error"]) if "error" in answer else answer)
+        try:
+            while line := await stdout.readline():
+                answer = wire.decode(line)
+                queue = self._queues.get(answer["id"])
+                if queue is not None:
+                    queue.put_nowait(_told(answer["error"]) if "error" in answer else answer)
+        except ValueError:
+            # Longer than a line may be, or no JSON: the pipe is of no use any more.
+            self._fail(
+                errors.WorkerDied("the model's process sent an answer that cannot be read", "ask for less at once")
+            )
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            return
         self._fail(await self._death())
 
     def _fail(self, error: errors.FiresideError) -> None:

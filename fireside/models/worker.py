@@ -6,6 +6,7 @@ A thread reads stdin, so that a cancel is seen while the main thread computes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -84,8 +85,10 @@ class Worker:
 
     def read_requests(self) -> None:
         """Pass on what comes in, in order. Ends the process when stdin has ended, if the main thread does not."""
-        for line in sys.stdin.buffer:
-            self._incoming.put(wire.decode(line))
+        # A line that was cut off by the death of the interface is no JSON.
+        with contextlib.suppress(ValueError):
+            for line in sys.stdin.buffer:
+                self._incoming.put(wire.decode(line))
         self._incoming.put(None)
         # Nobody listens any more; the main thread may be deep in a computation, so it is not waited for without end.
         time.sleep(_SECONDS_TO_END)

@@ -27,6 +27,7 @@ from fireside.models.types import (
     Usage,
 )
 
+_MOST_WAYS_BACK = 256  # between two tokens shown; beyond, what is banned cannot be avoided
 _MOST_EXCLUDED = 32  # tokens tried in one place before the way back goes further
 
 
@@ -67,6 +68,7 @@ class Generation:
         self._scores: list[TokenScore] = []
         self._prompt_scores: list[TokenScore] = []
         self._end_score: TokenScore | None = None  # of the token that ended the turn, which has no text
+        self._ways_back = 0
         self._shown = 0  # tokens of the reply that went to the detokenizer
         self._excluded: dict[int, set[int]] = {}  # by place in the reply
         self._lookup: PromptLookup | None = None
@@ -78,7 +80,7 @@ class Generation:
     def begin(self, slot: Slot) -> None:
         """Go on from what `slot` holds of the prompt."""
         self.slot = slot
-        slot.keep = slot.keep or self.task.keep
+        slot.keep = self.task.keep
         self._cached = len(slot.tokens)
         self._pending = self.task.tokens[self._cached :]
         if self.task.score_prompt:
@@ -217,8 +219,10 @@ class Generation:
     def _go_back(self, context: Context, place: int) -> None:
         """Choose the token at `place` of the reply again, another one; where it was shown already, end before it."""
         place = max(place, self._shown)
-        if place >= len(self._reply):
-            # Everything up to here was shown, and nothing but what is banned can follow.
+        self._ways_back += 1
+        if place >= len(self._reply) or self._ways_back > _MOST_WAYS_BACK:
+            # Nothing but what is banned can follow what was shown.
+            del self._reply[self._shown :], self._scores[self._shown :]
             self.finished = True
             return
         task = self.task
@@ -260,6 +264,7 @@ class Generation:
         )
         scores = tuple(self._scores[self._shown : end]) if self.task.scores is not None else ()
         self._shown = end
+        self._ways_back = 0
         events: list[ReplyEvent] = [*self.task.parser.push(text)] if text else []
         if scores:
             # Scores go with the text they were written with; where that is held back, with an empty piece.

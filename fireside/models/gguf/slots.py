@@ -56,6 +56,7 @@ class Slots:
         # else the slot holds stays.
         if not best.busy and length and (2 * length >= len(best.tokens) or best is oldest):
             taken = best
+            self.save(taken)
             self._cut(taken, length)
         else:
             taken = oldest

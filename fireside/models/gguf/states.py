@@ -99,6 +99,8 @@ class StateFiles:
             state = State(path, tuple(tokens), mark, _sha256(partial))
             partial.rename(path)
             atomic.write_text(path.with_suffix(".json"), json.dumps(_sealed(state, self._origin)))
+            if _forgotten_at() != self._mark:
+                raise OSError("all was forgotten while it was written")
         except (OSError, StorageError):
             for left in (partial, path, path.with_suffix(".json")):
                 with contextlib.suppress(OSError):
@@ -151,8 +153,6 @@ def kv_folder() -> Path:
 def forget_all() -> None:
     """Delete every state, so that a deleted conversation leaves nothing behind; a later start computes anew."""
     folder = kv_folder()
-    if not folder.is_dir():
-        return
     # The mark first: a worker that saves at this moment sees it before its next save.
     with contextlib.suppress(StorageError):
         atomic.write_text(folder / _FORGOTTEN, secrets.token_hex(8))

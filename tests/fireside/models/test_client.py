@@ -152,7 +152,8 @@ async def test_a_worker_killed_between_two_requests_is_replaced(model: WorkerMod
     assert model.pid is not None
     first = model.pid
     os.kill(first, signal.SIGKILL)
-    await asyncio.to_thread(until, lambda: not runs(first))
+    # In a thread, so that the event loop comes to notice it.
+    await asyncio.to_thread(until, lambda: not model.running)
     assert await model.start() == info
     assert (await reply(model, SHORT))[0]
 
@@ -236,3 +237,9 @@ def test_the_worker_ends_when_its_parent_is_killed() -> None:
     parent.wait()
     parent.stdout.close()
     until(lambda: not runs(worker))
+
+
+def test_a_request_cut_off_by_the_death_of_the_interface_ends_the_worker() -> None:
+    command = [sys.executable, "-P", "-m", "fireside.models.worker"]
+    done = subprocess.run(command, input=b'{"op":"generate","id":1,"requ', capture_output=True, timeout=30)
+    assert done.returncode == 0

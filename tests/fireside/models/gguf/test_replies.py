@@ -211,6 +211,16 @@ def test_a_ban_that_leaves_no_way_out_ends_the_reply(engine: GgufEngine) -> None
     assert end.reason == "stop"
 
 
+def test_a_ban_that_a_constraint_forces_behind_free_text_ends_the_reply_soon(engine: GgufEngine) -> None:
+    place = {"city": {"type": "string", "maxLength": 12}, "temperature": {"type": "number"}}
+    schema = {"type": "object", "properties": place, "required": ["city", "temperature"], "additionalProperties": False}
+    banned = replace(GREEDY, banned_phrases=("temperature",))
+    request = asked("The weather in Paris, as JSON.", 60, banned, constraint=JsonSchema(schema))
+    text, end = written(engine, request)
+    assert "temperature" not in text
+    assert end.reason == "stop"
+
+
 ALL_SAMPLERS = Sampling(
     logit_bias={0: -math.inf},
     repeat_penalty=1.1,

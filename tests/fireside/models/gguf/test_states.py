@@ -176,6 +176,19 @@ def test_a_full_disk_is_no_error(context: Context, tokens: list[int], monkeypatc
     assert files().find(tokens, (), longer_than=10) is None
 
 
+def test_what_is_forgotten_before_anything_was_kept_is_not_written(context: Context, tokens: list[int]) -> None:
+    filled(context, tokens)
+    store = files()
+    assert not kv_folder().exists()
+    forget_all()
+    store.save(context, 0, tokens, ())
+    assert left() == []
+    assert store.forgotten()
+    assert not store.forgotten()
+    store.save(context, 0, tokens, ())
+    assert left() != []
+
+
 def test_forgetting(context: Context, tokens: list[int]) -> None:
     forget_all()
     filled(context, tokens)
