@@ -150,7 +150,7 @@ class Context:
         """Make `adapters` the active ones for the next batch; the model stays loaded. Raises AdapterError."""
         if adapters == self._applied:
             return
-        handles = [self._model.adapter(path) for path, _, _ in adapters]
+        handles = [self._model.adapter(path, modified) for path, modified, _ in adapters]
         array = (self._lib.llama_adapter_lora_p_ctypes * max(len(handles), 1))(*handles)
         scales = (ctypes.c_float * max(len(handles), 1))(*(scale for _, _, scale in adapters))
         if self._lib.llama_set_adapters_lora(self.handle, array, len(handles), scales) != 0:

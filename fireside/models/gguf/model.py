@@ -53,7 +53,7 @@ class Model:
         self._special = self._special_tokens()
         self._written_out: dict[int, bytes] = {}
         self._pieces: dict[int, bytes] = {}
-        self._adapters: dict[Path, tuple[int, Any]] = {}
+        self._adapters: dict[tuple[Path, int], Any] = {}
 
     @property
     def architecture(self) -> str:
@@ -117,23 +117,22 @@ class Model:
         """Whether a reply ends at this token."""
         return bool(self.lib.llama_vocab_is_eog(self.vocabulary, token))
 
-    def adapter(self, path: Path) -> Any:
+    def adapter(self, path: Path, modified: int | None = None) -> Any:
         """llama.cpp's handle of the adapter file `path`, loaded once; one that was written anew is loaded anew.
 
+        The older one stays until the model goes: a reply under way may still compute with it.
         Raises AdapterError where it was made for another base (architecture, base hash, shapes) or is not there.
         """
-        modified = modified_at(path)
-        if path in self._adapters and self._adapters[path][0] == modified:
-            return self._adapters[path][1]
+        modified = modified_at(path) if modified is None else modified
+        if (path, modified) in self._adapters:
+            return self._adapters[path, modified]
         if not path.exists():
             raise AdapterError(f"there is no adapter file {path}", "it was removed; /adapter off takes it out")
         self._check_fits(path, read_header(path))
         handle = self.lib.llama_adapter_lora_init(self.handle, str(path).encode())
         if not handle:
             raise _does_not_fit(path, log.last_error())
-        if path in self._adapters:
-            self.lib.llama_adapter_lora_free(self._adapters[path][1])
-        self._adapters[path] = (modified, handle)
+        self._adapters[path, modified] = handle
         return handle
 
     def _check_fits(self, path: Path, adapter: Header) -> None:
@@ -178,7 +177,7 @@ class Model:
 
     def free(self) -> None:
         """Give adapters and model back."""
-        for _, handle in self._adapters.values():
+        for handle in self._adapters.values():
             self.lib.llama_adapter_lora_free(handle)
         self._adapters.clear()
         if self.handle:
