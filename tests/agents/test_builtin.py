@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from fireside.models.schema import check_schema
 
 from agents.builtin import builtin_tools, file_tools
 from agents.tools import run_tool
 from fireside.errors import ToolError
+from fireside.models.schema import check_schema
 from rag.types import Passage
 
 
