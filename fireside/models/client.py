@@ -39,6 +39,7 @@ class WorkerModel:
         self._process: _Process | None = None
         self._info: ModelInfo | None = None
         self._load_s = 0.0
+        self._closings = 0
         self._starting = asyncio.Lock()
 
     @property
@@ -85,6 +86,10 @@ class WorkerModel:
 
     async def close(self) -> None:
         """End the worker process; a computation under way is not waited for, saving a conversation's state is."""
+        self._closings += 1
+        await self._end()
+
+    async def _end(self) -> None:
         process, self._process, self._info = self._process, None, None
         if process is not None:
             await process.end()
@@ -96,9 +101,13 @@ class WorkerModel:
         async with self._starting:
             if self._process is not None and self._info is not None and self._process.alive:
                 return self._process, self._info
-            await self.close()
-            began = time.monotonic()
-            process = self._process = await _Process.begun()
+            await self._end()
+            began, closings = time.monotonic(), self._closings
+            process = await _Process.begun()
+            if self._closings != closings:
+                await process.end()
+                raise _closed()
+            self._process = process
             try:
                 loading = wire.pack_loading(self._loading)
                 with process.asking("load", name=self._name, loading=loading) as answers:
@@ -106,10 +115,9 @@ class WorkerModel:
                     info = wire.unpack_info((await answers.next())["loaded"])
                     answers.complete()
             except BaseException:
-                await self.close()
+                await self._end()
                 raise
-            if self._process is not process:
-                await process.end()
+            if self._closings != closings:
                 raise _closed()
             self._info = info
             self._load_s = time.monotonic() - began

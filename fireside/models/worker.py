@@ -48,10 +48,18 @@ class _Outgoing:
         elif isinstance(event, Thinking):
             self._add(Thinking(self.thinking.push(event.text)))
         else:
-            # What may have been the beginning of an escape sequence is not one any more.
-            self._add(Thinking(self.thinking.close()))
-            self._add(Delta(self.text.close()))
+            self._close()
             self.waiting.append(event)
+
+    def rest(self) -> list[ReplyEvent]:
+        """What is left where the reply ends in an error."""
+        self._close()
+        return self.waiting
+
+    def _close(self) -> None:
+        """What may have been the beginning of an escape sequence is not one any more."""
+        self._add(Thinking(self.thinking.close()))
+        self._add(Delta(self.text.close()))
 
     def _add(self, event: Delta | Thinking) -> None:
         last = self.waiting[-1] if self.waiting else None
@@ -148,7 +156,9 @@ class Worker:
     def _tell(self, number: int, outcome: ReplyEvent | FiresideError) -> None:
         """Send an event, or keep text until there is more of it."""
         if isinstance(outcome, FiresideError):
-            self._outgoing.pop(number, None)
+            if (ended := self._outgoing.pop(number, None)) is not None:
+                for event in ended.rest():
+                    self._send(number, **wire.pack_event(event))
             kind = type(outcome).__name__
             self._send(number, error={"kind": kind, "message": outcome.message, "hint": outcome.hint})
             return

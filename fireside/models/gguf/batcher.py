@@ -10,7 +10,7 @@ from fireside.models.gguf.context import Context, NoRoom
 from fireside.models.gguf.generation import Generation
 from fireside.models.gguf.lookup import Pace
 from fireside.models.gguf.slots import Slots
-from fireside.models.types import ReplyEvent
+from fireside.models.types import Finished, ReplyEvent
 
 _MOST_GUESSED = 16
 _GUESS_UP_TO = 2  # replies at once; with more, a batch is full enough without guesses
@@ -141,11 +141,12 @@ class Batcher:
                     ) from None
 
     def _failed(self, generation: Generation, error: FiresideError) -> list[Outcome]:
-        generation.stop()
+        """End a reply in an error, behind what it still has to show."""
+        shown = [event for event in generation.stop() if not isinstance(event, Finished)]
         if generation.slot is not None:
             self._slots.empty(generation.slot)
         self._leave(generation)
-        return [(generation.number, error)]
+        return [*((generation.number, event) for event in shown), (generation.number, error)]
 
     def _leave(self, generation: Generation) -> None:
         if generation.slot is not None:

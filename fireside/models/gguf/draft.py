@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fireside.errors import ModelError
-from fireside.models.gguf.context import Context
+from fireside.models.gguf.context import Context, NoRoom
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.gguf.model import Model
 from fireside.models.gguf.slots import common_prefix
@@ -31,7 +31,19 @@ class DraftModel:
         self._tokens: list[int] = []
 
     def guess(self, tokens: Sequence[int], count: int) -> list[int]:
-        """The `count` tokens this model finds most likely after `tokens`; fewer where its context ends."""
+        """The `count` tokens this model finds most likely after `tokens`; fewer where its context ends.
+
+        None where it fails, which costs speed and nothing else.
+        """
+        try:
+            return self._guess(tokens, count)
+        except (ModelError, NoRoom):
+            self._context.drop_batch()
+            self._context.cut(0, 0)
+            self._tokens = []
+            return []
+
+    def _guess(self, tokens: Sequence[int], count: int) -> list[int]:
         wanted = list(tokens)
         shared = common_prefix(self._tokens, wanted[:-1])
         if shared < len(self._tokens):

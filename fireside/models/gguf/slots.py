@@ -78,8 +78,7 @@ class Slots:
 
     def empty(self, slot: Slot) -> None:
         """Forget what `slot` holds."""
-        if slot.tokens:
-            self._context.cut(slot.sequence, 0)
+        self._context.cut(slot.sequence, 0)  # also where it lists none: a batch that failed may have left some
         slot.tokens, slot.keep, slot.saved = [], False, 0
 
     def make_room(self) -> bool:
@@ -110,14 +109,19 @@ class Slots:
 
     def _restore(self, files: StateFiles, slot: Slot, wanted: list[int], adapters: AdapterSet) -> None:
         """Put a state from disk into `slot` where it holds clearly more of the prompt."""
-        found = files.find(wanted, adapters, longer_than=len(slot.tokens) + _WORTH_READING)
-        if found is None:
+        found = files.find(wanted, adapters, longer_than=len(slot.tokens) + _WORTH_READING, whole=not self._can_rewind)
+        if found is None or not files.intact(found):
             return
         self.empty(slot)
-        if files.load(self._context, slot.sequence, found):
-            slot.tokens = list(found.tokens)
-            slot.saved = len(slot.tokens)
-            self._cut(slot, common_prefix(slot.tokens, wanted))
+        while not self._context.load(slot.sequence, found.path, len(found.tokens)):
+            if not self.make_room():
+                if not any(each.busy for each in self._slots):
+                    files.drop(found)  # it does not fit an empty cache either
+                return
+        files.touch(found)
+        slot.tokens = list(found.tokens)
+        slot.saved = len(slot.tokens)
+        self._cut(slot, common_prefix(slot.tokens, wanted))
 
     def _cut(self, slot: Slot, length: int) -> None:
         if length < len(slot.tokens):

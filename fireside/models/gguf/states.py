@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fireside.models.gguf.context import AdapterSet, Context
 
 _FORMAT = 1
+_SECONDS_OF_A_SAVE = 600.0  # far more than any takes; a partial file older than that belongs to a process that died
 _FORGOTTEN = "forgotten"  # a file that changes whenever everything is forgotten
 
 
@@ -53,8 +55,11 @@ class StateFiles:
             self._known = None
         return before != self._mark
 
-    def find(self, tokens: list[int], adapters: AdapterSet, *, longer_than: int) -> State | None:
-        """The state that shares most with the beginning of `tokens`, if that is more than `longer_than` tokens."""
+    def find(self, tokens: list[int], adapters: AdapterSet, *, longer_than: int, whole: bool = False) -> State | None:
+        """The state that shares most with the beginning of `tokens`, if that is more than `longer_than` tokens.
+
+        whole: only states all of whose tokens are shared, for models that cannot go back.
+        """
         from fireside.models.gguf.slots import common_prefix
 
         mark = _adapters_mark(adapters)
@@ -63,21 +68,23 @@ class StateFiles:
             for state in self._states().values()
             if state.adapters == mark
         }
+        if whole:
+            shared = {path: count for path, count in shared.items() if count == len(self._states()[path].tokens)}
         best = max(shared, key=lambda path: shared[path], default=None)
         return self._states()[best] if best is not None and shared[best] > longer_than else None
 
-    def load(self, context: Context, sequence: int, state: State) -> bool:
-        """Put `state` into an empty sequence; False, and the state is gone, where its file is not what was written."""
-        try:
-            intact = _sha256(state.path) == state.sha256
-        except OSError:
-            intact = False
-        if intact and context.load(sequence, state.path, len(state.tokens)):
-            with contextlib.suppress(OSError):
-                os.utime(state.path)
-            return True
-        self._drop(state)
+    def intact(self, state: State) -> bool:
+        """Whether the file of `state` is what was written; where it is not, the state is dropped."""
+        with contextlib.suppress(OSError):
+            if _sha256(state.path) == state.sha256:
+                return True
+        self.drop(state)
         return False
+
+    def touch(self, state: State) -> None:
+        """Note that `state` was of use, so that others are deleted before it."""
+        with contextlib.suppress(OSError):
+            os.utime(state.path)
 
     def save(self, context: Context, sequence: int, tokens: Sequence[int], adapters: AdapterSet) -> None:
         """Write the state of `sequence`; states it goes on from, and the oldest where space is short, are dropped.
@@ -108,7 +115,7 @@ class StateFiles:
             return
         for other in earlier:
             if other.adapters == mark and state.tokens[: len(other.tokens)] == other.tokens:
-                self._drop(other)
+                self.drop(other)
         self._states()[path] = state
         self._keep_within()
 
@@ -122,14 +129,19 @@ class StateFiles:
                     self._known[state.path] = state
         return self._known
 
-    def _drop(self, state: State) -> None:
+    def drop(self, state: State) -> None:
+        """Delete `state`."""
         for path in (state.path, state.path.with_suffix(".json")):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
         self._states().pop(state.path, None)
 
     def _keep_within(self) -> None:
-        """Delete the files longest not used, of whatever model, until the rest are within bounds."""
+        """Delete what ended saves left, and the files longest not used, of whatever model, beyond the bounds."""
+        for partial in self._folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - partial.stat().st_mtime > _SECONDS_OF_A_SAVE:
+                    partial.unlink()
         sizes: dict[Path, tuple[int, int]] = {}
         for path in self._folder.glob("*.kv"):
             with contextlib.suppress(OSError):

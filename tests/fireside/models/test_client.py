@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,6 +170,30 @@ async def test_closing_the_model_under_a_reply_is_no_crash(model: WorkerModel) -
     with pytest.raises(WorkerDied, match="closed"):
         await following
     assert not runs(pid)
+
+
+async def test_closing_the_model_while_its_process_is_being_made_leaves_none(
+    model: WorkerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.subprocess.Process] = []
+    create, reached, go_on = asyncio.create_subprocess_exec, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        reached.set()
+        await go_on.wait()
+        made.append(await create(*command, **options))
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+    starting = asyncio.ensure_future(model.start())
+    await reached.wait()
+    await model.close()
+    go_on.set()
+    with pytest.raises(WorkerDied, match="closed"):
+        await starting
+    assert not model.running
+    assert made[0].returncode is not None
+    assert (await reply(model, SHORT))[0]
 
 
 async def _drain(deltas: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from fireside.models.gguf.context import AdapterSet, Context
 from fireside.models.gguf.model import Model
+from fireside.models.gguf.slots import Slots
 from fireside.models.gguf.states import StateFiles, forget_all, kv_folder
 
 pytestmark = pytest.mark.engine
@@ -54,7 +56,8 @@ def test_a_state_comes_back_as_it_was(context: Context, tokens: list[int]) -> No
     found = reopened.find([*tokens, 1, 2, 3], ADAPTERS, longer_than=10)
     assert found is not None
     assert list(found.tokens) == tokens
-    assert reopened.load(context, 1, found)
+    assert reopened.intact(found)
+    assert context.load(1, found.path, len(found.tokens))
     assert np.array_equal(following(context, tokens, 1), expected)
 
 
@@ -93,7 +96,7 @@ def test_a_damaged_state_is_dropped(context: Context, tokens: list[int], suffix:
     reopened = files()
     found = reopened.find(tokens, (), longer_than=10)
     if found is not None:
-        assert not reopened.load(context, 1, found)
+        assert not reopened.intact(found)
         assert left() == []
     assert files().find(tokens, (), longer_than=10) is None
     # The context is unharmed.
@@ -131,7 +134,7 @@ def check_states(context: Context, tokens: list[int], seed: int, count: int) -> 
         path.write_bytes(data)
         reopened = files()
         found = reopened.find(tokens, (), longer_than=10)
-        if found is not None and reopened.load(context, 1, found):
+        if found is not None and reopened.intact(found):
             wrong.append(f"{number}: a state with {path.suffix} damaged at {place} was loaded")
         forget_all()
     return wrong
@@ -195,3 +198,54 @@ def test_forgetting(context: Context, tokens: list[int]) -> None:
     files().save(context, 0, tokens, ())
     forget_all()
     assert left() == []
+
+
+def test_a_model_that_cannot_go_back_finds_only_what_it_can_use_whole(context: Context, tokens: list[int]) -> None:
+    filled(context, tokens)
+    files().save(context, 0, tokens, ())
+    assert files().find([*tokens[:-2], 1, 2, 3], (), longer_than=10) is not None
+    assert files().find([*tokens[:-2], 1, 2, 3], (), longer_than=10, whole=True) is None
+    assert files().find([*tokens, 1, 2, 3], (), longer_than=10, whole=True) is not None
+
+
+def test_a_full_cache_makes_room_for_a_good_state_and_keeps_its_file(context: Context, tokens: list[int]) -> None:
+    long = (tokens * 8)[:200]
+    filled(context, long)
+    files().save(context, 0, long, ())
+    context.cut(0, 0)
+    slots = Slots(context, files(), can_rewind=True)
+    for word in (7, 8):
+        idle = slots.take([word] * 240, ())
+        context.add([word] * 240, 0, idle.sequence, wanted=1)
+        context.decode()
+        idle.tokens = [word] * 240
+        slots.give_back(idle)
+    assert len(slots.take([*long, 5], ()).tokens) == len(long)
+    assert len(left()) == 2
+
+
+def test_a_state_waits_on_disk_while_replies_under_way_fill_the_cache(context: Context, tokens: list[int]) -> None:
+    long = (tokens * 8)[:200]
+    filled(context, long)
+    files().save(context, 0, long, ())
+    context.cut(0, 0)
+    slots = Slots(context, files(), can_rewind=True)
+    for word in (7, 8):
+        busy = slots.take([word] * 200, ())
+        context.add([word] * 200, 0, busy.sequence, wanted=1)
+        context.decode()
+        busy.tokens = [word] * 200
+    assert slots.take([*long, 5], ()).tokens == []
+    assert len(left()) == 2
+
+
+def test_what_ended_saves_left_is_removed_and_a_save_under_way_is_not(context: Context, tokens: list[int]) -> None:
+    kv_folder().mkdir(parents=True)
+    old, new = kv_folder() / "old.part", kv_folder() / "new.part"
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    filled(context, tokens)
+    files().save(context, 0, tokens, ())
+    assert new.name in left()
+    assert old.name not in left()
