@@ -50,6 +50,11 @@ class Bare:
         count = self.lib.llama_tokenize(self.vocabulary, data, len(data), buffer, len(buffer), True, True)
         return list(buffer[:count])
 
+    def ends(self) -> list[int]:
+        """The tokens that end a reply."""
+        count = self.lib.llama_vocab_n_tokens(self.vocabulary)
+        return [token for token in range(count) if self.lib.llama_vocab_is_eog(self.vocabulary, token)]
+
     def _prefill(self, tokens: list[int]) -> None:
         self.lib.llama_memory_clear(self.memory, True)
         for begin in range(0, len(tokens), 512):

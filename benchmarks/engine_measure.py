@@ -41,7 +41,7 @@ class Reply:
     """A reply as the client saw it.
 
     first_s: seconds from asking to the first text. rate: tokens a second from the first text to the end. Text comes at
-    most every 25 ms, but the first piece is the first token and the end comes with the last, so all others lie between.
+    most every 50 ms, but the first piece is the first token and the end comes with the last, so all others lie between.
     """
 
     first_s: float

@@ -54,11 +54,11 @@ def served(bench: Bench) -> Iterator[tuple[str, int]]:
             process.stdout.close()
 
 
-def completed(address: tuple[str, int], prompt: str, seen: list[tuple[float, float, int]]) -> None:
-    """Ask for one streamed completion; add when its first text came, when its last, and its tokens."""
+def completed(address: tuple[str, int], prompt: str, ends: Sequence[int], seen: list[tuple[float, float, int]]) -> None:
+    """Ask for one streamed completion without any of `ends`; add when its first text came, its last, and its tokens."""
     connection = http.client.HTTPConnection(*address, timeout=300)
     body = {"prompt": prompt, "max_tokens": WRITTEN, "temperature": 0, "stream": True}
-    body |= {"stream_options": {"include_usage": True}, "seed": 1}
+    body |= {"stream_options": {"include_usage": True}, "logit_bias": {str(token): -100 for token in ends}}
     connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
     response = connection.getresponse()
     if response.status != 200:
@@ -80,10 +80,10 @@ def completed(address: tuple[str, int], prompt: str, seen: list[tuple[float, flo
     seen.append((first, last, tokens))
 
 
-def streamed(address: tuple[str, int], prompts: Sequence[str]) -> float:
+def streamed(address: tuple[str, int], prompts: Sequence[str], ends: Sequence[int]) -> float:
     """Tokens a second of all requests together, from the first text of any to the end of the last."""
     seen: list[tuple[float, float, int]] = []
-    threads = [threading.Thread(target=completed, args=(address, prompt, seen)) for prompt in prompts]
+    threads = [threading.Thread(target=completed, args=(address, prompt, ends, seen)) for prompt in prompts]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -98,14 +98,15 @@ async def concurrent(bench: Bench) -> bool:
     """Eight requests at once against one, and against a bare loop of eight sequences."""
     with Child("bare", bench) as bare, served(bench) as address:
         prompts = [bare.ask("tokens", text=start) for start in STARTS]
+        ends = bare.ask("ends")  # the loop does not heed them, so they are forbidden to the server's replies
         together, single, loop = f"{len(STARTS)} requests at once", "one request", "a bare loop of as many"
 
         async def many(run: int) -> float:
             # A number before each makes every run begin with nothing in the cache.
-            return streamed(address, [f"{run}. {start}" for start in STARTS])
+            return streamed(address, [f"{run}. {start}" for start in STARTS], ends)
 
         async def one(run: int) -> float:
-            return streamed(address, [f"{run}: {STARTS[run % len(STARTS)]}"])
+            return streamed(address, [f"{run}: {STARTS[run % len(STARTS)]}"], ends)
 
         async def looped(_: int) -> float:
             return float(bare.ask("together", prompts=prompts, count=WRITTEN)["rate"])

@@ -13,8 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from fireside.errors import ModelError
-from fireside.models.gguf.context import SPARE_SEQUENCES
-from fireside.models.gguf.loading import GgufLoading
+from fireside.models.gguf.loading import GgufLoading, kept_sequences
 from fireside.models.gguf_header import Header, tensor_bytes
 
 _CACHE_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -85,7 +84,7 @@ def needed(
     weights = sum(tensor_bytes(tensor) for tensor in header.tensors) + _VOCABULARY_BYTES * _vocabulary(header)
     kv = int(cells * _cache_values(header) * _CACHE_BYTES[cache_type])
     rows = max(min(batch, length), _ROWS)
-    return Memory(weights, kv, _compute(header, cells, rows, sequences + SPARE_SEQUENCES, flash_attention))
+    return Memory(weights, kv, _compute(header, cells, rows, kept_sequences(sequences), flash_attention))
 
 
 def fitting(

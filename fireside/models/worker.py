@@ -7,6 +7,7 @@ A thread reads stdin, so that a cancel is seen while the main thread computes.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import signal
@@ -29,56 +30,47 @@ from fireside.text import TerminalStream
 _SECONDS_UNTIL_IDLE = 1.0
 _SECONDS_TO_END = 3.0
 # Text is sent at most this often: at 200 tokens a second, waking the interface for each would take the model's cores.
-_SECONDS_BETWEEN_TEXTS = 0.025
+_SECONDS_BETWEEN_TEXTS = 0.05
 
 
 @dataclass
 class _Outgoing:
-    """What one reply has for the interface: text made safe, collected until it is time to send it."""
+    """What one reply has for the interface, collected until it is time to send it, and then joined and made safe."""
 
-    text: TerminalStream = field(default_factory=TerminalStream)
-    thinking: TerminalStream = field(default_factory=TerminalStream)
-    waiting: list[ReplyEvent] = field(default_factory=list)
-    sent: float = 0.0
+    begun: bool = False
+    _waiting: list[ReplyEvent] = field(default_factory=list)
+    _text: TerminalStream = field(default_factory=TerminalStream)
+    _thinking: TerminalStream = field(default_factory=TerminalStream)
 
-    def push(self, event: ReplyEvent) -> None:
-        """Take in an event."""
-        if isinstance(event, Delta):
-            self._add(Delta(self.text.push(event.text), event.scores))
-        elif isinstance(event, Thinking):
-            self._add(Thinking(self.thinking.push(event.text)))
-        else:
-            self._close()
-            self.waiting.append(event)
+    def push(self, event: ReplyEvent) -> bool:
+        """Take in an event; whether it is to be sent at once, as the first one is, and whatever is not text."""
+        self._waiting.append(event)
+        begun, self.begun = self.begun, True
+        return not begun or not isinstance(event, Delta | Thinking)
 
     def rest(self) -> list[ReplyEvent]:
         """What is left where the reply ends in an error."""
-        self._close()
-        return self.waiting
+        return [*self.joined(), *self._ends()]
 
-    def _close(self) -> None:
+    def joined(self) -> list[ReplyEvent]:
+        """What waits, neighbouring pieces of text as one."""
+        events: list[ReplyEvent] = []
+        for kind, group in itertools.groupby(self._waiting, type):
+            if kind is Delta:
+                texts = [each for each in group if isinstance(each, Delta)]
+                scores = tuple(score for each in texts for score in each.scores)
+                events.append(Delta(self._text.push("".join(each.text for each in texts)), scores))
+            elif kind is Thinking:
+                thoughts = "".join(each.text for each in group if isinstance(each, Thinking))
+                events.append(Thinking(self._thinking.push(thoughts)))
+            else:
+                events += [*self._ends(), *group]
+        self._waiting = []
+        return [event for event in events if not _is_empty(event)]
+
+    def _ends(self) -> list[ReplyEvent]:
         """What may have been the beginning of an escape sequence is not one any more."""
-        self._add(Thinking(self.thinking.close()))
-        self._add(Delta(self.text.close()))
-
-    def _add(self, event: Delta | Thinking) -> None:
-        last = self.waiting[-1] if self.waiting else None
-        if isinstance(event, Delta) and isinstance(last, Delta):
-            self.waiting[-1] = Delta(last.text + event.text, last.scores + event.scores)
-        elif isinstance(event, Thinking) and isinstance(last, Thinking):
-            self.waiting[-1] = Thinking(last.text + event.text)
-        elif event.text or (isinstance(event, Delta) and event.scores):
-            self.waiting.append(event)
-
-    def due(self, now: float) -> list[ReplyEvent]:
-        """What is to be sent now: everything at an end, else everything once some time has passed."""
-        if not self.waiting:
-            return []
-        if now - self.sent < _SECONDS_BETWEEN_TEXTS and isinstance(self.waiting[-1], Delta | Thinking):
-            return []
-        self.sent = now
-        events, self.waiting = self.waiting, []
-        return events
+        return [event for event in (Thinking(self._thinking.close()), Delta(self._text.close())) if event.text]
 
 
 class Worker:
@@ -90,6 +82,8 @@ class Worker:
         self._incoming: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._engine: Engine | None = None
         self._outgoing: dict[int, _Outgoing] = {}
+        self._urgent = False
+        self._sent = 0.0
 
     def read_requests(self) -> None:
         """Pass on what comes in, in order. Ends the process when stdin has ended, if the main thread does not."""
@@ -127,6 +121,7 @@ class Worker:
             assert engine is not None
             for number, outcome in engine.step():
                 self._tell(number, outcome)
+            self._send_texts()
 
     def _next(self, *, busy: bool, rested: bool) -> dict[str, Any] | None:
         """The next request; raises queue.Empty where there is something else to do."""
@@ -154,7 +149,7 @@ class Worker:
             self._tell(number, error)
 
     def _tell(self, number: int, outcome: ReplyEvent | FiresideError) -> None:
-        """Send an event, or keep text until there is more of it."""
+        """Send an error; keep an event until `_send_texts`."""
         if isinstance(outcome, FiresideError):
             if (ended := self._outgoing.pop(number, None)) is not None:
                 for event in ended.rest():
@@ -162,12 +157,21 @@ class Worker:
             kind = type(outcome).__name__
             self._send(number, error={"kind": kind, "message": outcome.message, "hint": outcome.hint})
             return
-        outgoing = self._outgoing[number]
-        outgoing.push(outcome)
-        for event in outgoing.due(time.monotonic()):
-            self._send(number, **wire.pack_event(event))
-        if isinstance(outcome, Finished):
-            del self._outgoing[number]
+        self._urgent |= self._outgoing[number].push(outcome)
+
+    def _send_texts(self) -> None:
+        """Send what waits of all replies in one write, where it is time: they wake the interface once, not each."""
+        now = time.monotonic()
+        if not self._urgent and now - self._sent < _SECONDS_BETWEEN_TEXTS:
+            return
+        self._urgent, self._sent = False, now
+        answers = []
+        for number, outgoing in list(self._outgoing.items()):
+            for event in outgoing.joined():
+                answers.append({"id": number, **wire.pack_event(event)})
+                if isinstance(event, Finished):
+                    del self._outgoing[number]
+        self._write(answers)
 
     def _load(self, document: dict[str, Any]) -> Any:
         """Load the model; the bundled file is compared with its known sha256 first."""
@@ -187,9 +191,18 @@ class Worker:
         return self._engine.info(document["name"])
 
     def _send(self, number: int, **answer: Any) -> None:
-        data = wire.encode({"id": number, **answer})
+        self._write([{"id": number, **answer}])
+
+    def _write(self, answers: list[dict[str, Any]]) -> None:
+        data = b"".join(wire.encode(answer) for answer in answers)
         while data:
             data = data[os.write(self._answers, data) :]
+
+
+def _is_empty(event: ReplyEvent) -> bool:
+    if isinstance(event, Delta):
+        return not event.text and not event.scores
+    return isinstance(event, Thinking) and not event.text
 
 
 def _is_bundled(path: Any) -> bool:

@@ -9,7 +9,7 @@ from fireside.errors import FiresideError, ModelError
 from fireside.models.gguf.context import Context, NoRoom
 from fireside.models.gguf.generation import Generation
 from fireside.models.gguf.lookup import Pace
-from fireside.models.gguf.slots import Slots
+from fireside.models.gguf.slots import Slot, Slots
 from fireside.models.types import Finished, ReplyEvent
 
 _MOST_GUESSED = 16
@@ -106,26 +106,27 @@ class Batcher:
         return [each for each in self._active if each.task.adapters == chosen]
 
     def _fill(self, group: list[Generation]) -> list[tuple[Generation, int, int]]:
-        """Put what each reply wants into the batch: (reply, first row, rows)."""
-        placed: list[tuple[Generation, int, int]] = []
-        outputs = self._context.rows
+        """Put what each reply wants into the batch, prompts last: (reply, first row, rows)."""
+        room, outputs = self._context.batch_size, self._context.rows
         guess = self._speculate and len(group) <= _GUESS_UP_TO
-        prefill_room = self._context.batch_size
+        chosen: list[tuple[Slot, Generation, list[int], int]] = []
         for generation in sorted(group, key=lambda each: each.prefilling):
-            most = min(self._context.room, prefill_room if generation.prefilling else _MOST_GUESSED + 1)
+            most = room if generation.prefilling else min(room, _MOST_GUESSED + 1, outputs)
             if generation.scoring:
                 most = min(most, outputs)
             if most <= 0 or outputs <= 0:
                 continue
-            tokens, wanted = generation.wanted(min(most, outputs) if not generation.prefilling else most, guess=guess)
+            tokens, wanted = generation.wanted(most, guess=guess)
             assert generation.slot is not None
-            position = len(generation.slot.tokens)
-            row = self._context.add(tokens, position, generation.slot.sequence, wanted=wanted)
-            placed.append((generation, row, len(tokens)))
+            chosen.append((generation.slot, generation, tokens, wanted))
+            room -= len(tokens)
             outputs -= wanted
-            if generation.prefilling:
-                prefill_room -= len(tokens)
-        return placed
+        # In order of sequences: llama.cpp computes neighbouring streams together.
+        chosen.sort(key=lambda each: each[0].sequence)
+        return [
+            (generation, self._context.add(tokens, len(slot.tokens), slot.sequence, wanted=wanted), len(tokens))
+            for slot, generation, tokens, wanted in chosen
+        ]
 
     def _compute(self) -> None:
         """Decode the batch, emptying idle slots where the cache is full. Raises ModelError."""

@@ -53,6 +53,7 @@ class Model:
         self._special = self._special_tokens()
         self._written_out: dict[int, bytes] = {}
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self._adapters: dict[tuple[Path, int], Any] = {}
 
     @property
@@ -115,7 +116,10 @@ class Model:
 
     def ends_turn(self, token: int) -> bool:
         """Whether a reply ends at this token."""
-        return bool(self.lib.llama_vocab_is_eog(self.vocabulary, token))
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(self.lib.llama_vocab_is_eog(self.vocabulary, token))
+        return known
 
     def adapter(self, path: Path, modified: int | None = None) -> Any:
         """llama.cpp's handle of the adapter file `path`, loaded once; one that was written anew is loaded anew.

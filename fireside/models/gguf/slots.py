@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from fireside.models.gguf.context import AdapterSet, Context
 from fireside.models.gguf.states import StateFiles
 
-_WORTH_COPYING = 16  # tokens; sharing fewer is not worth a sequence's bookkeeping
+_WORTH_SHARING = 16  # tokens; sharing fewer is not worth a sequence's bookkeeping
+_WORTH_COPYING = 64  # tokens; computing fewer is as quick as copying a whole stream
 _WORTH_READING = 32  # tokens; computing fewer is as quick as reading them from disk
 
 
@@ -16,12 +17,14 @@ _WORTH_READING = 32  # tokens; computing fewer is as quick as reading them from 
 class Slot:
     """One sequence: the tokens whose keys and values it holds, and the adapters they were computed with.
 
+    prompt: how many of them were the last prompt's; what follows is its reply.
     keep: it holds a conversation that may be written to disk. saved: how many of its tokens are on disk already.
     """
 
     sequence: int
     tokens: list[int] = field(default_factory=list)
     adapters: AdapterSet = ()
+    prompt: int = 0
     busy: bool = False
     used: int = 0
     keep: bool = False
@@ -52,9 +55,10 @@ class Slots:
         }
         best = max(self._slots, key=lambda slot: (shared.get(slot.sequence, 0), not slot.busy))
         length = shared.get(best.sequence, 0)
-        # A conversation that goes on keeps its slot; a mere common beginning (the system prompt) is copied, and what
-        # else the slot holds stays.
-        if not best.busy and length and (2 * length >= len(best.tokens) or best is oldest):
+        # A conversation that goes on keeps its slot, and a prompt asked again takes the place of its last reply; a mere
+        # common beginning (the system prompt) is copied, and what else the slot holds stays.
+        again = length >= best.prompt or 2 * length >= len(best.tokens)
+        if not best.busy and length and (again or best is oldest):
             taken = best
             self.save(taken)
             self._cut(taken, length)
@@ -62,12 +66,13 @@ class Slots:
             taken = oldest
             self.save(taken)
             self.empty(taken)
-            if length >= _WORTH_COPYING and (self._can_rewind or length == len(best.tokens)):
+            worth = _WORTH_SHARING if self._context.unified else _WORTH_COPYING
+            if length >= worth and (self._can_rewind or length == len(best.tokens)):
                 self._context.copy(best.sequence, taken.sequence, length)
                 taken.tokens = best.tokens[:length]
         if self._files is not None and not fresh and len(wanted) - len(taken.tokens) >= _WORTH_READING:
             self._restore(self._files, taken, wanted, adapters)
-        taken.adapters, taken.busy = adapters, True
+        taken.adapters, taken.prompt, taken.busy = adapters, len(wanted), True
         self._touch(taken)
         return taken
 

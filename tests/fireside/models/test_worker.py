@@ -18,6 +18,7 @@ def sent(*outcomes: Any) -> list[dict[str, Any]]:
     worker._outgoing[1] = _Outgoing()
     for outcome in outcomes:
         worker._tell(1, outcome)
+        worker._send_texts()
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         return [json.loads(line) for line in stream]

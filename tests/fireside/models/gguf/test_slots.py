@@ -110,3 +110,13 @@ def test_busy_slots_are_not_taken_but_may_be_copied_from(model: Model, context: 
     assert second.sequence != first.sequence
     assert second.tokens == tokens
     assert np.isfinite(context.logits(compute(context, second, [*tokens, 5]))).all()
+
+
+def test_a_prompt_asked_again_takes_the_place_of_its_last_reply(model: Model, context: Context, slots: Slots) -> None:
+    prompt = words(model, "Tell me of the lighthouse and of the fox that lived in it, and do not leave anything out.")
+    first = slots.take(prompt, ())
+    compute(context, first, [*prompt, *words(model, "There was a fox. " * 20)])
+    slots.give_back(first)
+    again = slots.take(prompt, ())
+    assert again is first
+    assert len(again.tokens) == len(prompt) - 1
