@@ -105,11 +105,10 @@ class Worker:
             try:
                 document = self._next(busy=busy, rested=rested)
             except queue.Empty:
-                if engine is not None and not busy:
+                if engine is not None:
                     engine.idle()
-                    rested = True
-                    continue
-                document = {}
+                rested = True
+                continue
             if document is None:
                 if engine is not None:
                     engine.idle()
@@ -124,9 +123,9 @@ class Worker:
             self._send_texts()
 
     def _next(self, *, busy: bool, rested: bool) -> dict[str, Any] | None:
-        """The next request; raises queue.Empty where there is something else to do."""
+        """The next request, {} where there is none while the engine is busy; queue.Empty where it is time to idle."""
         if busy:
-            return self._incoming.get_nowait()
+            return {} if self._incoming.empty() else self._incoming.get()
         return self._incoming.get(timeout=None if rested else _SECONDS_UNTIL_IDLE)
 
     def _take(self, document: dict[str, Any]) -> None:

@@ -6,24 +6,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any, cast
 
-import numpy as np
 import pytest
+from turns import ARGUMENTS, CALL, TALK, Measuring, answers, events_of, finished, long, messages_of
 
 from agents.events import (
     ApprovalAsked,
-    CitationChecked,
     Event,
-    PassagesFound,
     TextDelta,
     ThinkingDelta,
     ToolCallAsked,
     ToolResult,
     TurnFailed,
-    TurnFinished,
     TurnsDropped,
 )
-from agents.loop import REFUSAL, Answer, Turn, run_turn
-from agents.tools import Tool, tool_from_function
+from agents.loop import Answer, Turn, run_turn
 from fireside.errors import ModelError, ToolError, WorkerDied
 from fireside.models.constraints import Choice, JsonSchema
 from fireside.models.sampling import Sampling
@@ -36,75 +32,8 @@ from fireside.models.types import (
     ModelInfo,
     Thinking,
     Timings,
-    ToolCall,
     Usage,
 )
-from rag.types import Passage
-
-TALK = (Message("system", "Be kind."), Message("user", "How warm is the fire?"))
-CALL = ToolCall("measure", {"what": "fire"})
-ARGUMENTS = json.dumps(CALL.arguments)
-
-
-class Measuring:
-    """A tool that counts its runs."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.runs: list[str] = []
-        self.failure = failure
-
-    @property
-    def tool(self) -> Tool:
-        def measure(what: str) -> str:
-            """Measure something."""
-            self.runs.append(what)
-            if self.failure:
-                raise self.failure
-            return f"{what}: 600 degrees"
-
-        return tool_from_function(measure)
-
-
-class FakeLibrary:
-    """A library of one passage, and an encoder for which all texts are alike."""
-
-    def __init__(self, similarity: float) -> None:
-        self.asked: list[tuple[str, int]] = []
-        self.encoder = self
-        self._similarity = similarity
-
-    def encode(self, texts: list[str]) -> Any:
-        return np.ones((len(texts), 1), dtype=np.float32)
-
-    def search(self, question: str, k: int) -> list[Passage]:
-        self.asked.append((question, k))
-        text = "The fire burns at six hundred degrees."
-        return [Passage("stove.md", "Stove", 5, 5 + len(text), text, None, ("Heat",), 1.0, self._similarity, 1.0)]
-
-
-def answers(*given: Answer) -> Any:
-    left = list(given)
-
-    async def approve(asked: ApprovalAsked) -> Answer:
-        return left.pop(0)
-
-    return approve
-
-
-async def events_of(turn: Turn, model: ScriptedModel, *given: Answer) -> list[Event]:
-    return [event async for event in run_turn(turn, model, answers(*given))]
-
-
-def messages_of(model: ScriptedModel, request: int = 0) -> tuple[Message, ...]:
-    """The messages of one of the model's requests."""
-    prompt = model.requests[request].prompt
-    assert isinstance(prompt, tuple)
-    return prompt
-
-
-def finished(events: list[Event]) -> TurnFinished:
-    assert isinstance(events[-1], TurnFinished), events[-1]
-    return events[-1]
 
 
 async def test_a_plain_reply() -> None:
@@ -316,108 +245,3 @@ async def test_closing_early_cancels_the_model() -> None:
     assert await anext(events) == TextDelta("Very ")
     await events.aclose()
     assert model.cancelled == 1
-
-
-async def test_an_answer_from_documents_is_cited() -> None:
-    library = FakeLibrary(0.9)
-    model = ScriptedModel([["The fire burns at six hundred degrees."]])
-    events = await events_of(Turn(TALK, library=cast(Any, library), passages=3), model)
-    assert library.asked == [("How warm is the fire?", 3)]
-    assert isinstance(events[0], PassagesFound)
-    assert events[0].relevant
-    end = finished(events)
-    assert end.text == "The fire burns at six hundred degrees. [1]"
-    (citation,) = end.citations
-    assert (citation.document, citation.start, citation.verified) == ("stove.md", 5, True)
-    assert CitationChecked(citation) in events
-    assert "six hundred degrees" in messages_of(model)[-1].content
-
-
-async def test_a_reply_that_nothing_supports_is_followed_by_the_documents_own_words() -> None:
-    model = ScriptedModel([["Penguins sing opera loudly."]])
-    end = finished(await events_of(Turn(TALK, library=cast(Any, FakeLibrary(0.9))), model))
-    assert end.text.startswith("Penguins sing opera loudly.\n\nFrom the documents: ")
-    assert end.citations[0].quote == "The fire burns at six hundred degrees."
-
-
-async def test_a_question_the_documents_do_not_bear_on_is_refused_without_the_model() -> None:
-    model = ScriptedModel([])
-    talk = (TALK[0], Message("user", "Who painted ceilings?"))
-    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.01))), model)
-    assert isinstance(events[0], PassagesFound)
-    assert not events[0].relevant
-    assert events[1] == TextDelta(REFUSAL)
-    assert (finished(events).refused, finished(events).text, finished(events).citations) == (True, REFUSAL, ())
-    assert model.requests == []
-
-
-async def test_a_tool_may_help_where_the_documents_do_not() -> None:
-    talk = (TALK[0], Message("user", "Who painted ceilings?"))
-    library, measuring = cast(Any, FakeLibrary(0.01)), Measuring()
-    turn = Turn(talk, library=library, tools=(measuring.tool,), allowed=frozenset({"measure"}))
-    end = finished(await events_of(turn, ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])))
-    assert (end.text, end.refused) == ("So.", False)
-    end = finished(await events_of(turn, ScriptedModel([["none"]])))
-    assert (end.text, end.refused) == (REFUSAL, True)
-
-
-def long(role: Any, count: int) -> Message:
-    return Message(role, " ".join(["word"] * count))
-
-
-async def test_old_turns_are_dropped_and_told() -> None:
-    model = ScriptedModel([["So."]])
-    talk = (TALK[0], long("user", 3000), long("assistant", 900), TALK[1])
-    events = await events_of(Turn(talk), model)
-    assert events[0] == TurnsDropped(2)
-    assert model.requests[0].prompt == TALK
-
-
-async def test_what_documents_and_tools_add_must_fit_too() -> None:
-    talk = (TALK[0], long("user", 1700), long("assistant", 1850), TALK[1])
-    model = ScriptedModel([["The fire burns at six hundred degrees."]])
-    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9))), model)
-    assert TurnsDropped(2) in events
-    assert len(messages_of(model)) == 2
-
-    def tell() -> str:
-        """Tell a lot."""
-        return "word " * 799
-
-    model = ScriptedModel([["tell"], ["{}"], ["none"], ["So."]])
-    turn = Turn(talk, tools=(tool_from_function(tell),), allowed=frozenset({"tell"}))
-    assert finished(await events_of(turn, model)).text == "So."
-    assert await model.count_tokens(model.requests[-1].prompt) <= 4096 - 512
-
-
-@pytest.mark.parametrize(
-    ("prose", "shown"),
-    [
-        ("The fire burns at six hundred degrees.", "The fire burns at six hundred degrees. [1]"),
-        ("Penguins sing opera loudly.", "From the documents: The fire burns at six hundred degrees. [1]"),
-    ],
-)
-async def test_a_small_model_is_shown_only_where_the_documents_support_it(
-    monkeypatch: pytest.MonkeyPatch, prose: str, shown: str
-) -> None:
-    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
-    talk = (TALK[0], long("user", 1700), long("assistant", 2240), TALK[1])
-    model = ScriptedModel([[prose]])
-    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9)), max_tokens=100), model)
-    assert finished(events).text == shown
-    assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
-    # The passages made the conversation too long.
-    assert TurnsDropped(2) in events
-    assert len(messages_of(model)) == 2
-
-
-@pytest.mark.engine
-async def test_a_model_too_small_to_choose_has_the_encoder_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
-    measuring = Measuring()
-    talk = (TALK[0], Message("user", "measure something"))
-    turn = Turn(talk, tools=(measuring.tool,), allowed=frozenset({"measure"}))
-    model = ScriptedModel([[ARGUMENTS], ["600."]])
-    assert finished(await events_of(turn, model)).text == "600."
-    assert measuring.runs == ["fire"]
-    model.assert_exhausted()

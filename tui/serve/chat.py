@@ -43,9 +43,14 @@ def request_of(service: Service, body: ChatBody) -> Request:
         raise wrong("response_format", 'a reply cannot be held to a form and call tools; set tool_choice to "none"')
     if body.top_logprobs is not None and not body.logprobs:
         raise wrong("top_logprobs", "logprobs must be true")
+    messages, prefix = _messages(body.messages), ""
+    if body.continue_final_message:
+        messages, prefix = _begun(messages)
+    elif body.add_generation_prompt is False:
+        raise wrong("add_generation_prompt", "it can be false together with continue_final_message alone")
     asked = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
     return Request(
-        _messages(body.messages),
+        messages,
         sampling_of(body),
         longest(service, asked),
         service.adapters_for(body.model),
@@ -54,6 +59,7 @@ def request_of(service: Service, body: ChatBody) -> Request:
         tools=tools,
         tool_choice=choice,
         scores=(body.top_logprobs or 0) if body.logprobs else None,
+        reply_prefix=prefix,
     )
 
 
@@ -200,6 +206,14 @@ def _messages(shapes: list[MessageShape]) -> tuple[Message, ...]:
             case _:
                 messages.append(Message("system", text))
     return tuple(messages)
+
+
+def _begun(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
+    """The conversation without its last message, and the text of that, which the reply goes on with."""
+    *before, last = messages
+    if not before or last.role != "assistant" or last.calls:
+        raise wrong("continue_final_message", "the last message must be the assistant's, without calls, behind another")
+    return tuple(before), last.content
 
 
 def _text(shape: MessageShape, place: str) -> str:

@@ -77,8 +77,10 @@ class Service:
             raise ApiError(400, failure(error).message, param="model", code="adapter_not_usable") from error
 
     def catalogue(self) -> list[dict[str, object]]:
-        """The models as /v1/models lists them."""
-        return [{"id": name, "object": "model", "created": self.began, "owned_by": "fireside"} for name in self.names()]
+        """The models as /v1/models lists them, `meta` named as in llama.cpp's server."""
+        meta = {"n_ctx": self.info.context_length, "n_params": self.info.parameters}
+        listed = {"object": "model", "created": self.began, "owned_by": "fireside"}
+        return [{"id": name, **listed, **({} if name == EMBEDDING_MODEL else {"meta": meta})} for name in self.names()]
 
 
 def unknown_model(name: str, known: str) -> ApiError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fireside.errors import ModelError
 from fireside.models.constraints import Choice, JsonSchema
+from fireside.models.dialects import Dialect, ReplyParser
 from fireside.models.remote.problems import in_stream, nonsense
 from fireside.models.remote.request import as_object, chosen, estimated_tokens
 from fireside.models.remote.scores import scores_of
@@ -23,6 +24,7 @@ from fireside.models.types import (
     Request,
     Thinking,
     Timings,
+    TokenScore,
     ToolCall,
     Usage,
 )
@@ -32,6 +34,8 @@ from fireside.text import TerminalStream, for_terminal_line
 _CHARACTERS_A_TOKEN = 128
 _MORE_CHARACTERS = 10_000
 _MOST_CALLS = 256
+# Servers without a parser of their own leave thinking in the text.
+_THINKING_IN_TEXT = Dialect("remote", (), "tagged", "", thinking=("<think>", "</think>"))
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Reply:
         self._own_names = {sent: name for name, sent in names.items()}
         self._as_object = as_object(request.constraint, kind)
         self._text, self._thought = TerminalStream(), TerminalStream()
+        self._parser = ReplyParser(_THINKING_IN_TEXT, ()) if request.constraint is None else None
         self._whole: list[str] = []  # kept where a constraint is checked at the end
         self._left = request.max_tokens * _CHARACTERS_A_TOKEN + _MORE_CHARACTERS
         self._calls: dict[int, list[_Call]] = {}
@@ -105,7 +110,9 @@ class Reply:
             whole = self._checked(whole)
         if self._as_object:
             events += [Delta(self._text.push(whole) + self._text.close())] if whole and self.reason == "stop" else []
-        elif rest := self._text.close():
+        if self._parser is not None:
+            events += self._said(self._parser.close())
+        if rest := self._text.close():
             events.append(Delta(rest))
         if rest := self._thought.close():
             events.append(Thinking(rest))
@@ -151,9 +158,20 @@ class Reply:
             events.append(Thinking(shown))
         if self._request.constraint is not None:
             self._whole.append(text)
-        shown = "" if self._as_object or not text else self._text.push(text)
-        if shown or scores:
-            events.append(Delta(shown, scores))
+        if text and not self._as_object:
+            events += self._said(self._parser.push(text) if self._parser is not None else [Delta(text)])
+        if scores:
+            events = _with_scores(events, scores)
+        return events
+
+    def _said(self, parsed: Sequence[ReplyEvent]) -> list[ReplyEvent]:
+        """What the parser read, made safe for a terminal."""
+        events: list[ReplyEvent] = []
+        for event in parsed:
+            if isinstance(event, Thinking) and (shown := self._thought.push(event.text)):
+                events.append(Thinking(shown))
+            elif isinstance(event, Delta) and (shown := self._text.push(event.text)):
+                events.append(Delta(shown))
         return events
 
     def _string(self, delta: dict[str, Any], name: str) -> str:
@@ -258,6 +276,14 @@ class Reply:
         first = self._first - self._began if self._first else 0.0
         seconds, written = self._last - self._first, self._counts().completion_tokens
         return Timings(0.0, first, first, (written - 1) / seconds if seconds > 0 and written > 1 else 0.0)
+
+
+def _with_scores(events: list[ReplyEvent], scores: tuple[TokenScore, ...]) -> list[ReplyEvent]:
+    """`events` with `scores` at their first text, or behind them where there is none."""
+    for place, event in enumerate(events):
+        if isinstance(event, Delta):
+            return [*events[:place], Delta(event.text, scores), *events[place + 1 :]]
+    return [*events, Delta("", scores)]
 
 
 def _count(value: object) -> int:

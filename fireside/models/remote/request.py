@@ -37,7 +37,7 @@ OpenAI compatibility.
 """
 _NO_BIASES: tuple[Kind, ...] = ("ollama",)
 _LARGEST_BIAS = 100.0  # OpenAI's range; -100 forbids a token there
-_CONTINUING: tuple[Kind, ...] = ("vllm", "llama-server")
+_CONTINUING: tuple[Kind, ...] = ("vllm", "llama-server", "fireside")
 _WITH_GRAMMAR: tuple[Kind, ...] = ("vllm", "llama-server", "llama-cpp-python", "fireside")
 _WITH_TOKENS: tuple[Kind, ...] = ("openai", "compatible", "vllm", "llama-server", "fireside")
 # Servers behind the common API alone may hold to OpenAI's rule for the names of functions.
@@ -55,7 +55,7 @@ def chat_body(request: Request, kind: Kind, model: str, names: Mapping[str, str]
         if kind not in _CONTINUING:
             raise ModelError(
                 f"a server of the kind {kind} cannot go on with a reply that has begun",
-                "use a local model, or a server that can (vLLM, llama-server)",
+                "use a local model, or a server that can (fireside, vLLM, llama-server)",
             )
         body["messages"].append({"role": "assistant", "content": request.reply_prefix})
         if kind != "llama-server":  # which goes on with a last message of the assistant's by itself

@@ -2,61 +2,29 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from dialect_samples import (
+    CLOCK,
+    DIALECTS,
+    GEMMA_OSLO,
+    LFM2_OSLO,
+    OSLO,
+    OSLO_2,
+    OSLO_JSON,
+    SUMMED,
+    TAGGED,
+    TOOLS,
+    Events,
+    parsed,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fireside.errors import ToolError
-from fireside.models.constraints import Gbnf, JsonSchema, Lazy
-from fireside.models.dialects import Dialect, ReplyParser, call_constraint, dialect_of, opens_thinking, python_call
-from fireside.models.types import Called, Delta, Thinking, ToolCall, ToolSpec
-
-WEATHER = ToolSpec(
-    "get_weather",
-    "Tells the weather.",
-    {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "units": {"enum": ["C", "F"]}},
-        "required": ["city"],
-    },
-)
-SUM = ToolSpec(
-    "math.sum", "Adds.", {"type": "object", "properties": {"numbers": {"type": "array", "items": {"type": "number"}}}}
-)
-NOW = ToolSpec("now", "Tells the time.", {"type": "object", "properties": {}})
-TOOLS = (WEATHER, SUM, NOW)
-
-# The least of each family's template that it is told by.
-TEMPLATES = {
-    "hermes": "{% if tools %}<tool_call>{% endif %}{{ messages.tool_calls }}",
-    "qwen3": "{% if tools %}<tool_call></think>{% endif %}",
-    "qwen3-coder": "{% if tools %}<tool_call>\n<function=name>{% endif %}",
-    "llama3": "{% if tools %}<|start_header_id|>ipython{% endif %}",
-    "mistral": "{% if tools %}{{ '[TOOL_CALLS] [' }}{% endif %}",
-    "mistral-named": "{% if tools %}[TOOL_CALLS]name[ARGS]{}[THINK]{% endif %}",
-    "lfm2": "{% if tools %}<|tool_list_start|>{% endif %}",
-    "lfm2.5": "{% if tools %}<|tool_call_start|><think>{% endif %}",
-    "functiongemma": "{% if tools %}<start_function_call>{% endif %}",
-    "gemma4": "{% if tools %}<|tool_call>{% endif %}",
-    "gemma": "<start_of_turn>",
-    "smollm": "You are SmolLM",
-    "generic": "",
-}
-DIALECTS = {name: dialect_of(template) for name, template in TEMPLATES.items()}
-OSLO = Called(ToolCall("get_weather", {"city": "Oslo"}))
-OSLO_2 = Called(ToolCall("get_weather", {"city": "Oslo", "days": 2}))
-SUMMED = Called(ToolCall("math.sum", {"numbers": [1, 2.5, -3]}))
-CLOCK = Called(ToolCall("now", {}))
-
-OSLO_JSON = '{"name": "get_weather", "arguments": {"city": "Oslo"}}'
-TAGGED = f"<tool_call>\n{OSLO_JSON}\n</tool_call>"
-LFM2_OSLO = '<|tool_call_start|>[get_weather(city="Oslo")]<|tool_call_end|>'
-GEMMA_OSLO = "<start_function_call>call:get_weather{city:<escape>Oslo<escape>}<end_function_call>"
-
-Events: TypeAlias = list[Delta | Thinking | Called]
+from fireside.models.dialects import Dialect, ReplyParser, python_call
+from fireside.models.types import Called, Delta, Thinking, ToolCall
 
 # Dialect, whether the prompt opened the thinking, the reply, and what it says; None where that is the reply itself.
 TRANSCRIPTS: list[tuple[str, bool, str, Events | None]] = [
@@ -218,23 +186,6 @@ def expected(reply: str, events: Events | None) -> Events:
     return [Delta(reply)] if events is None else events
 
 
-def parsed(
-    dialect: Dialect, pieces: Sequence[str], tools: Sequence[ToolSpec] = TOOLS, *, thinking: bool = False
-) -> Events:
-    """The events of a reply in pieces, neighbouring texts joined."""
-    parser = ReplyParser(dialect, tools, thinking=thinking)
-    joined: Events = []
-    for event in [each for piece in pieces for each in parser.push(piece)] + parser.close():
-        last = joined[-1] if joined else None
-        if isinstance(event, Delta) and isinstance(last, Delta):
-            joined[-1] = Delta(last.text + event.text)
-        elif isinstance(event, Thinking) and isinstance(last, Thinking):
-            joined[-1] = Thinking(last.text + event.text)
-        else:
-            joined.append(event)
-    return joined
-
-
 def cuts(text: str) -> Iterator[list[str]]:
     """The text whole, letter by letter, cut in two at every place, and in random pieces."""
     yield [text]
@@ -388,134 +339,3 @@ def test_whatever_the_arguments_they_come_back(arguments: dict[str, Any]) -> Non
     assert parsed(DIALECTS["lfm2"], list(f"<|tool_call_start|>{written}<|tool_call_end|>")) == [Called(call)]
     named = f"[TOOL_CALLS]now[ARGS]{json.dumps(arguments, ensure_ascii=False)}"
     assert parsed(DIALECTS["mistral-named"], list(named)) == [Called(call)]
-
-
-@pytest.mark.parametrize("name", sorted(DIALECTS))
-def test_families_are_told_by_their_templates(name: str) -> None:
-    dialect = DIALECTS[name]
-    assert dialect.name == {
-        "qwen3": "hermes",
-        "qwen3-coder": "hermes",
-        "mistral-named": "mistral",
-        "lfm2.5": "lfm2",
-    }.get(name, name)
-    assert dialect.knows_tools == (name not in ("gemma", "smollm", "generic"))
-    assert (dialect.thinking is not None) == (name in ("qwen3", "mistral-named", "lfm2.5", "gemma4"))
-    # A special token that the engine does not write out would never be seen.
-    unseen = [mark for mark in (*dialect.triggers, *(dialect.thinking or ())) if mark not in dialect.markers]
-    assert all(mark[0] in "{`" or mark == "<|channel>thought\n" for mark in unseen)
-
-
-def test_what_else_a_dialect_is_told_by() -> None:
-    assert dialect_of(None).name == "generic"
-    assert dialect_of("{{ messages }}", ["<|tool_call_start|>", "<s>"]).name == "lfm2"
-    assert dialect_of("{# tools: it's not code #}'tools' <tool_call>").knows_tools is False
-    assert dialect_of("### Human: {{ x }}").stops == ("### Human:",)
-    assert dialect_of("<|im_start|><|im_end|>").stops == ("<|im_end|>",)
-    assert dialect_of("<|im_start|><|im_end|>", {"<|im_end|>"}).stops == ()
-    assert DIALECTS["functiongemma"].stops == ("<start_function_response>",)
-
-
-def test_whether_a_prompt_opened_the_thinking() -> None:
-    assert opens_thinking("<|im_start|>assistant\n<think>\n", DIALECTS["qwen3"])
-    assert opens_thinking("...[THINK]", DIALECTS["mistral-named"])
-    assert not opens_thinking("<|im_start|>assistant\n<think>\n\n</think>\n\n", DIALECTS["qwen3"])
-    assert not opens_thinking("<|im_start|>assistant\n", DIALECTS["qwen3"])
-
-
-OSLO_SCHEMA = {
-    "type": "object",
-    "properties": {"name": {"const": "get_weather"}, "arguments": WEATHER.parameters},
-    "required": ["name", "arguments"],
-    "additionalProperties": False,
-}
-
-
-def test_calls_in_json_are_held_to_the_tools_schemas() -> None:
-    hermes = DIALECTS["hermes"]
-    assert call_constraint(hermes, [WEATHER], "auto") == (Lazy(("<tool_call>\n",), JsonSchema(OSLO_SCHEMA)), "")
-    assert call_constraint(hermes, TOOLS, "get_weather") == (JsonSchema(OSLO_SCHEMA), "<tool_call>\n")
-    constraint, opening = call_constraint(hermes, TOOLS, "required")
-    assert isinstance(constraint, JsonSchema)
-    assert [each["properties"]["name"]["const"] for each in constraint.schema["anyOf"]] == [tool.name for tool in TOOLS]
-    assert opening == "<tool_call>\n"
-    assert call_constraint(hermes, TOOLS, "none") == (None, "")
-    assert call_constraint(hermes, (), "auto") == (None, "")
-    with pytest.raises(ToolError, match="no tool 'get_wether'") as caught:
-        call_constraint(hermes, TOOLS, "get_wether")
-    assert caught.value.hint == "did you mean get_weather?"
-
-
-def test_each_family_is_held_in_its_own_notation() -> None:
-    constraint, opening = call_constraint(DIALECTS["llama3"], [WEATHER], "required")
-    assert isinstance(constraint, JsonSchema)
-    assert (list(constraint.schema["properties"]), opening) == (["name", "parameters"], "")
-    constraint, opening = call_constraint(DIALECTS["mistral"], [WEATHER], "auto")
-    assert isinstance(constraint, Lazy)
-    assert constraint.triggers == ("[TOOL_CALLS] ",)
-    assert constraint.then == JsonSchema({"type": "array", "items": OSLO_SCHEMA, "minItems": 1, "maxItems": 1})
-    named = DIALECTS["mistral-named"]
-    assert call_constraint(named, TOOLS, "now") == (JsonSchema(NOW.parameters), "[TOOL_CALLS]now[ARGS]")
-    constraint, opening = call_constraint(named, TOOLS, "required")
-    assert isinstance(constraint, Lazy)
-    assert (constraint.triggers, opening) == (("[ARGS]",), "[TOOL_CALLS]")
-    assert call_constraint(DIALECTS["functiongemma"], TOOLS, "auto") == (None, "")
-    assert call_constraint(DIALECTS["functiongemma"], TOOLS, "now") == (None, "<start_function_call>call:now{")
-    assert call_constraint(DIALECTS["qwen3-coder"], TOOLS, "required") == (None, "<tool_call>\n<function=")
-    constraint, opening = call_constraint(DIALECTS["lfm2"], TOOLS, "required")
-    assert isinstance(constraint, Gbnf)
-    assert opening == "<|tool_call_start|>"
-
-
-@pytest.mark.parametrize("name", sorted(DIALECTS))
-@pytest.mark.parametrize("choice", ["required", "get_weather"])
-def test_what_a_forced_reply_begins_with_is_read_as_a_call(name: str, choice: str) -> None:
-    """The opening, and behind it what the constraint lets through, is a call to the parser."""
-    rest = {
-        "tagged": OSLO_JSON,
-        "elements": "get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>",
-        "bare": OSLO_JSON.replace("arguments", "parameters"),
-        "list": f"[{OSLO_JSON}]",
-        "named": 'get_weather[ARGS]{"city": "Oslo"}',
-        "python": '[get_weather(city="Oslo")]',
-        "gemma": f"get_weather{{city:{DIALECTS[name].markers[2:3] and DIALECTS[name].markers[2]}Oslo"
-        f"{DIALECTS[name].markers[2:3] and DIALECTS[name].markers[2]}}}",
-    }[DIALECTS[name].notation]
-    _, opening = call_constraint(DIALECTS[name], TOOLS, choice)
-    for part in ("get_weather[ARGS]", "get_weather{", "get_weather>\n"):
-        if opening.endswith(part):
-            rest = rest.removeprefix(part)
-    parser = ReplyParser(DIALECTS[name], TOOLS)
-    assert parser.push(opening) == []
-    assert parser.push(rest) + parser.close() == [OSLO]
-
-
-def test_python_like_calls_are_held_by_a_grammar() -> None:
-    import llguidance
-    from llguidance.gbnf_to_lark import gbnf_to_lark
-
-    tokenizer = llguidance.LLTokenizer("byte")
-    constraint, _ = call_constraint(DIALECTS["lfm2"], TOOLS, "required")
-    assert isinstance(constraint, Gbnf)
-    grammar = llguidance.grammar_from("lark", gbnf_to_lark(constraint.grammar))
-    assert not accepts(tokenizer, grammar, '[get_weather(days=1, city="x")]')
-    assert not accepts(tokenizer, grammar, "[get_weather()]")
-    assert not accepts(tokenizer, grammar, '[get_weather(city="x", units="K")]')
-    for text, call in [
-        ('[get_weather(city="a \\"b\\" é")]', ToolCall("get_weather", {"city": 'a "b" é'})),
-        ('[get_weather(city="x", units="F")]', ToolCall("get_weather", {"city": "x", "units": "F"})),
-        ("[math.sum(numbers=[1, -2.5])]", ToolCall("math.sum", {"numbers": [1, -2.5]})),
-        ("[math.sum()]", ToolCall("math.sum", {})),
-        ("[now()]", ToolCall("now", {})),
-    ]:
-        assert accepts(tokenizer, grammar, text)
-        assert parsed(DIALECTS["lfm2"], [f"<|tool_call_start|>{text}"]) == [Called(call)]
-
-
-def accepts(tokenizer: Any, grammar: str, text: str) -> bool:
-    import llguidance
-
-    matcher = llguidance.LLMatcher(tokenizer, grammar)
-    assert not matcher.get_error()
-    tokens = tokenizer.tokenize_str(text)
-    return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()

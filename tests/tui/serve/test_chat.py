@@ -190,7 +190,19 @@ async def test_a_conversation_with_calls_and_parts(asking: Any) -> None:
     )
 
 
+async def test_a_reply_that_has_begun_is_gone_on_with(asking: Any) -> None:
+    messages = [USER, BEGUN]
+    async with asking([[" two"]]) as asked:
+        response = await asked.post(
+            "chat/completions", messages=messages, continue_final_message=True, add_generation_prompt=False
+        )
+        (request,) = asked.model.requests
+    assert (request.prompt, request.reply_prefix) == ((Message("user", "x"),), "One,")
+    assert response.json()["choices"][0]["message"]["content"] == " two"
+
+
 USER = {"role": "user", "content": "x"}
+BEGUN = {"role": "assistant", "content": "One,"}
 CALLED = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "["}}
 
 
@@ -223,6 +235,9 @@ CALLED = {"id": "1", "type": "function", "function": {"name": "f", "arguments": 
         ({"messages": [USER], "logit_bias": {"x": 1}}, "logit_bias"),
         ({"messages": [USER], "logit_bias": {"1": 101}}, "logit_bias"),
         ({"messages": [USER], "top_logprobs": 2}, "top_logprobs"),
+        ({"messages": [USER], "continue_final_message": True}, "continue_final_message"),
+        ({"messages": [BEGUN], "continue_final_message": True}, "continue_final_message"),
+        ({"messages": [USER], "add_generation_prompt": False}, "add_generation_prompt"),
         ({"messages": [USER], "tools": [{"type": "function"}]}, "tools[0].function"),
         ({"messages": [USER], "tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
         ({"messages": [USER], "tools": [TOOL, TOOL]}, "tools[1].function.name"),

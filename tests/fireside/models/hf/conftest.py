@@ -1,12 +1,16 @@
-"""Small models with random weights and a small vocabulary, saved as folders, as Hugging Face keeps models."""
+"""The bundled model in transformers; and small models with random weights, saved as Hugging Face keeps models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fireside.models.bundled import CHAT_MODEL, located
+from fireside.models.hf.engine import HfEngine
+from fireside.models.hf.loading import HfLoading
 
 WORDS = [f"w{number}" for number in range(120)]
 TEMPLATE = (
@@ -64,3 +68,11 @@ def small_model(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return save
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[HfEngine]:
+    """The bundled model, dequantised, without adapters."""
+    engine = HfEngine(HfLoading(located(CHAT_MODEL), context_length=512, sequences=3, threads=1), CHAT_MODEL.sha256)
+    yield engine
+    engine.close()

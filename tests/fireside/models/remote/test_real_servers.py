@@ -1,4 +1,4 @@
-"""Real servers in processes of their own, on the bundled model: llama-cpp-python's, and llama.cpp's if it is there."""
+"""Real servers in processes of their own, on the bundled model: ours, llama-cpp-python's and llama.cpp's."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def command(kind: str, port: int) -> list[str]:
     return [sys.executable, "-m", "llama_cpp.server", *words]
 
 
-@pytest.fixture(scope="module", params=["llama-cpp-python", "llama-server"])
+@pytest.fixture(scope="module", params=["llama-cpp-python", "llama-server", "fireside"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """A server of each kind, ended after the tests."""
     kind = request.param
@@ -146,7 +146,7 @@ async def replied(model: RemoteModel, request: Request) -> tuple[str, Finished, 
 async def test_the_server_tells_what_it_has(model: RemoteModel, server: Started) -> None:
     info = await model.start()
     assert info.parameters == pytest.approx(135e6, rel=0.01)
-    assert info.context_length == (CONTEXT if server.kind == "llama-server" else 0)
+    assert info.context_length == (0 if server.kind == "llama-cpp-python" else CONTEXT)
 
 
 async def test_a_greedy_reply_is_streamed_and_repeats(model: RemoteModel) -> None:
@@ -199,7 +199,7 @@ async def test_a_text_is_continued(model: RemoteModel) -> None:
 
 async def test_a_prefix_is_gone_on_with_or_refused(model: RemoteModel, server: Started) -> None:
     request = Request((Message("user", "Count to six."),), GREEDY, 4, reply_prefix="One, two, three, four,")
-    if server.kind != "llama-server":
+    if server.kind == "llama-cpp-python":
         with pytest.raises(ModelError, match="cannot go on with a reply"):
             await replied(model, request)
         return

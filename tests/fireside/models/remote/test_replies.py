@@ -95,6 +95,14 @@ async def test_thinking_comes_apart_from_the_reply(name: str, wire: SimpleNamesp
         assert (await events_of(model))[:2] == [Thinking("hm"), Delta("Hi")]
 
 
+async def test_thinking_left_in_the_text_comes_apart_too(wire: SimpleNamespace) -> None:
+    pieces = [wire.piece(text) for text in ("<thi", "nk>\nhm", "m</th", "ink>\n\nHi, a <think> tag")]
+    async with wire.talking([wire.streamed(*pieces)]) as (model, _):
+        events = await events_of(model)
+    assert "".join(event.text for event in events if isinstance(event, Thinking)) == "hmm"
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == "Hi, a <think> tag"
+
+
 async def test_a_server_that_does_not_stream_is_understood(wire: SimpleNamespace) -> None:
     call = {"id": "1", "function": {"name": "f", "arguments": {"a": 1}}}
     message = {"role": "assistant", "content": "Hi", "tool_calls": [call]}
