@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fireside.errors import TrainingError
-from fireside.models.bundled import CHAT_MODEL, checked, sha256_of
+from fireside.models.bundled import CHAT_MODEL, checked
 from fireside.models.catalog import BUNDLED_NAME, find
+from fireside.models.digests import known_sha256
 from fireside.models.gguf.model import Model
 from fireside.models.gguf_header import read_header
 from fireside.models.hf.weights import dequantised
@@ -51,7 +52,7 @@ def find_base(name: str) -> Base:
     return Base(
         name=name if name == BUNDLED_NAME else path.stem,
         path=path,
-        sha256=CHAT_MODEL.sha256 if name == BUNDLED_NAME else sha256_of(path),
+        sha256=CHAT_MODEL.sha256 if name == BUNDLED_NAME else known_sha256(path),
         architecture=architecture,
         layers=_count(header.metadata.get(f"{architecture}.block_count"), path),
         heads=heads,

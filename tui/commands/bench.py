@@ -97,7 +97,7 @@ def _tune(settings: Any, model: ModelFile, as_json: bool) -> int:
     from datetime import UTC, datetime
 
     from fireside.models import measuring, tuning
-    from fireside.models.bundled import sha256_of
+    from fireside.models.digests import known_sha256
 
     if busy := _busy():
         note(f"{busy}; measure again when it is quiet if the figures surprise you")
@@ -105,7 +105,7 @@ def _tune(settings: Any, model: ModelFile, as_json: bool) -> int:
     tuned, rates, trials = asyncio.run(measuring.tune(model.path, settings.model.context_length, progress.update))
     figures = _figures(rates)
     measurement = tuning.Measurement(
-        sha256_of(model.path),
+        known_sha256(model.path),
         str(model.path),
         tuned,
         figures["decode_tokens_per_s"],
