@@ -36,7 +36,15 @@ _TOKENISED_AT_ONCE = 1024
 
 
 class Encoder:
-    """all-MiniLM-L6-v2 through onnxruntime. Loaded at first use; safe to use from several threads."""
+    """all-MiniLM-L6-v2 through onnxruntime. Loaded at first use; safe to use from several threads.
+
+    Another encoder is a class with this one's public attributes and methods (`fireside/encoder_models.py`).
+    """
+
+    id: str = ENCODER_ID
+    """Names the weights, and everything else that a vector depends on."""
+    dimension: int = DIMENSION
+    max_tokens: int = MAX_TOKENS
 
     def __init__(self) -> None:
         """Nothing is loaded yet."""
@@ -64,6 +72,10 @@ class Encoder:
                 if progress:
                     progress(done, len(texts))
         return vectors
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """The vectors of what is asked, for encoders that take questions otherwise than texts; as `encode` here."""
+        return self.encode(queries)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text takes, without the two special ones."""

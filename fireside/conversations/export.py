@@ -35,6 +35,10 @@ def to_markdown(conversation: Conversation, path: Sequence[StoredMessage]) -> st
         sources = [_source(citation) for citation in _citations(message.details)]
         if sources:
             parts.append("Sources:\n\n" + "\n".join(sources))
+        unsupported = message.details.get("unsupported")
+        if isinstance(unsupported, list) and unsupported:
+            listed = (f"- {for_terminal_line(str(sentence), len(str(sentence)) + 1)}" for sentence in unsupported)
+            parts.append("Not found in the documents:\n\n" + "\n".join(listed))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -151,10 +155,12 @@ def _citations(details: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _source(citation: dict[str, Any]) -> str:
-    """`- [1] FILE, page 3, "quote"`, of what is there."""
+    """`- [1] FILE, page 3, "quote"`, of what is there; `unverified` behind it where the support was not found."""
     parts = [for_terminal_line(str(citation.get("document", "")))]
     if citation.get("page") is not None:
         parts.append(f"page {for_terminal_line(str(citation['page']))}")
     if citation.get("quote"):
         parts.append(f'"{for_terminal_line(str(citation["quote"]))}"')
+    if citation.get("verified") is False:
+        parts.append("unverified")
     return f"- [{for_terminal_line(str(citation.get('marker', '?')))}] {', '.join(parts)}"

@@ -84,7 +84,8 @@ def needed(
     weights = sum(tensor_bytes(tensor) for tensor in header.tensors) + _VOCABULARY_BYTES * _vocabulary(header)
     kv = int(cells * _cache_values(header) * _CACHE_BYTES[cache_type])
     rows = max(min(batch, length), _ROWS)
-    return Memory(weights, kv, _compute(header, cells, rows, kept_sequences(sequences), flash_attention))
+    kept = kept_sequences(sequences, unified=sequences == 1, flash_attention=flash_attention)
+    return Memory(weights, kv, _compute(header, cells, rows, kept, flash_attention))
 
 
 def fitting(

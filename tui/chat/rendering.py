@@ -16,6 +16,7 @@ from tui.chat.markdown import Colours, FinishedMarkdown
 RESULT_LINES = 3
 RESULT_WIDTH = 200
 QUOTE_LENGTH = 160
+NEAREST = 3
 _ENDINGS = {
     "length": "cut at the length limit",
     "loop": "stopped: the same call again",
@@ -63,6 +64,12 @@ def assistant_message(
     citations = [citation for citation in details.get("citations") or () if isinstance(citation, dict)]
     if citations:
         parts += [Text(), sources(citations, colours)]
+    unsupported = [str(sentence) for sentence in details.get("unsupported") or ()]
+    if unsupported:
+        parts += [Text(), without_source(unsupported, colours)]
+    passages = [passage for passage in details.get("passages") or () if isinstance(passage, dict)]
+    if details.get("refused") and passages:
+        parts += [Text(), nearest(passages, colours)]
     below = _below(message, place, colours)
     if below:
         parts.append(below)
@@ -113,6 +120,29 @@ def sources(citations: list[dict[str, Any]], colours: Colours) -> Text:
         quote = for_terminal_line(str(citation.get("quote", "")), QUOTE_LENGTH)
         if quote:
             text.append(f"\n    “{quote}”", style=colours["muted"])
+    return text
+
+
+def without_source(sentences: list[str], colours: Colours) -> Text:
+    """The sentences of the reply that no passage was found to support."""
+    text = Text("Not found in the documents", style=f"bold {colours['caution']}")
+    for sentence in sentences:
+        text.append(f"\n    “{for_terminal_line(sentence, QUOTE_LENGTH)}”", style=colours["muted"])
+    return text
+
+
+def nearest(passages: list[dict[str, Any]], colours: Colours) -> Text:
+    """What came nearest to a question that the documents do not answer."""
+    text = Text("Nearest passages", style=f"bold {colours['source']}")
+    for passage in passages[:NEAREST]:
+        text.append(
+            f"\n{for_terminal_line(PurePath(str(passage.get('document', ''))).name)}", style=colours["foreground"]
+        )
+        where = _where(passage)
+        if where:
+            text.append(f"  {where}", style=colours["muted"])
+        said = for_terminal_line(str(passage.get("text", "")), QUOTE_LENGTH)
+        text.append(f"\n    “{said}”", style=colours["muted"])
     return text
 
 

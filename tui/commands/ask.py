@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fireside.models.types import ChatModel
     from fireside.settings import Settings
     from rag.library import Library
+    from rag.types import Passage
 
 _LARGEST_STDIN = 4_000_000
 
@@ -102,11 +103,12 @@ async def _ask(options: argparse.Namespace, settings: Settings, model: ChatModel
 
         # Sources are numbered when the reply is complete, so an answer from documents is printed then.
         live = not options.json and turn.library is None
-        finished = await _follow(run_turn(turn, model, _approver(options)), live)
+        finished, found = await _follow(run_turn(turn, model, _approver(options)), live)
+        nearest = found if finished.refused else ()
         if options.json:
-            emit(document(finished))
+            emit(document(finished, nearest))
         elif not live:
-            _print_answer(finished)
+            _print_answer(finished, nearest)
         return 0
     finally:
         await model.close()
@@ -198,16 +200,19 @@ async def _typed_line() -> str:
     return sys.stdin.readline()
 
 
-async def _follow(events: AsyncGenerator[Event, None], live: bool) -> TurnFinished:
-    """Show the turn as it goes, and return its end. Raises FiresideError if it failed."""
-    from agents.events import TextDelta, ToolResult, TurnFailed, TurnFinished, TurnsDropped
+async def _follow(events: AsyncGenerator[Event, None], live: bool) -> tuple[TurnFinished, tuple[Passage, ...]]:
+    """Show the turn as it goes; return its end and the passages found. Raises FiresideError if it failed."""
+    from agents.events import PassagesFound, TextDelta, ToolResult, TurnFailed, TurnFinished, TurnsDropped
 
+    found: tuple[Passage, ...] = ()
     async with aclosing(events) as following:
         async for event in following:
             match event:
                 case TextDelta(text) if live:
                     sys.stdout.write(text)
                     sys.stdout.flush()
+                case PassagesFound(_, passages, _):
+                    found = passages
                 case ToolResult(call, status, text):
                     note(f"{call.name}: {status}: {text}")
                 case TurnsDropped(count):
@@ -217,20 +222,24 @@ async def _follow(events: AsyncGenerator[Event, None], live: bool) -> TurnFinish
                 case TurnFinished():
                     if live and event.text:
                         say("")
-                    return event
+                    return event, found
     raise FiresideError("the turn ended without an answer")
 
 
-def _print_answer(finished: TurnFinished) -> None:
-    from rag.render import sources_list
+def _print_answer(finished: TurnFinished, nearest: Sequence[Passage]) -> None:
+    from rag.render import nearest_list, sources_list
 
     say(finished.text)
     if finished.citations:
         say("\n" + "\n".join(sources_list(finished.citations)))
+    if finished.unsupported:
+        say("\nNot found in the documents:\n" + "\n".join(f"- {sentence}" for sentence in finished.unsupported))
+    if nearest:
+        say("\nNearest passages:\n" + "\n".join(nearest_list(nearest)))
 
 
-def document(finished: TurnFinished) -> dict[str, Any]:
-    """The turn as the JSON document other programs rely on."""
+def document(finished: TurnFinished, nearest: Sequence[Passage] = ()) -> dict[str, Any]:
+    """The turn as the JSON document other programs rely on. nearest: the passages found for a refused question."""
     return {
         "text": finished.text,
         "finish": finished.finish,
@@ -240,4 +249,6 @@ def document(finished: TurnFinished) -> dict[str, Any]:
         "usage": asdict(finished.usage),
         "timings": asdict(finished.timings),
         **({"thinking": finished.thinking} if finished.thinking else {}),
+        **({"unsupported": list(finished.unsupported)} if finished.unsupported else {}),
+        **({"nearest": [asdict(passage) for passage in nearest]} if nearest else {}),
     }

@@ -1,4 +1,4 @@
-"""`fireside docs`: document libraries on the command line."""
+"""`fireside docs`: document libraries on the command line. What fills and mends them is in `docs_index`."""
 
 from __future__ import annotations
 
@@ -7,34 +7,47 @@ import dataclasses
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from fireside.errors import DocumentError
 from fireside.text import for_terminal_line
+from tui.commands import docs_index
 from tui.commands.actions import add_action
-from tui.console import Progress, emit, note, say
+from tui.commands.docs_index import LONGEST_PATH, counted, opened
+from tui.console import emit, note, say
 
 if TYPE_CHECKING:
-    from rag.ingest import Report
-    from rag.library import Library
     from rag.types import Passage
 
 _HITS = 5
-_LONGEST_PATH = 4096
+
+
+_RULES = (
+    "Of a folder everything is read that can be, but for hidden files and what a .gitignore or .firesideignore in it "
+    "leaves out. A file named itself is read in any case."
+)
 
 
 def add_parser(subparsers: Any) -> None:
     """Add `docs` and its actions to the command line."""
     parser = subparsers.add_parser(
-        "docs", help="document libraries: add, sync, list, search, show, remove, rebuild", description=__doc__
+        "docs",
+        help="document libraries: add, sync, watch, list, search, show, remove, doctor, rebuild",
+        description="Document libraries: what is asked, searched and cited. One is `default`; --library names others.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = _action(actions, "add", _add, "index files and folders (Markdown, text, HTML, PDF, docx)")
-    add.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it")
-    sync = _action(actions, "sync", _sync, "make the library hold these files and folders and nothing else")
-    sync.add_argument("paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it")
-    _action(actions, "list", _list, "list the documents")
+    for name, handler, what in (
+        ("add", docs_index.add, "index files and folders"),
+        ("sync", docs_index.sync, "make the library hold these files and folders and nothing else"),
+        ("watch", docs_index.watch, "sync now and after every change, until Ctrl-C"),
+    ):
+        paths = _action(actions, name, handler, what)
+        paths.description = f"{what}. {_RULES}"
+        paths.add_argument(
+            "paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it"
+        )
+    listing = _action(actions, "list", _list, "list the documents")
+    listing.add_argument("--libraries", action="store_true", help="list the libraries instead")
     search = _action(actions, "search", _search, "find passages")
     search.add_argument("query", nargs="?", metavar="QUERY", help="what to look for")
     search.add_argument("-k", type=_positive, default=_HITS, metavar="N", help=f"how many passages (default {_HITS})")
@@ -42,8 +55,11 @@ def add_parser(subparsers: Any) -> None:
     show = _action(actions, "show", _show, "print a document's text as it was indexed")
     show.add_argument("document", metavar="DOCUMENT", help="its path, or the end of it")
     remove = _action(actions, "remove", _remove, "take documents out of the library; the files stay")
-    remove.add_argument("documents", nargs="+", metavar="DOCUMENT", help="its path, or the end of it")
-    _action(actions, "rebuild", _rebuild, "make the vector index anew; nothing is embedded again")
+    remove.add_argument("documents", nargs="*", metavar="DOCUMENT", help="its path, or the end of it")
+    remove.add_argument("--all", action="store_true", help="every document of the library")
+    doctor = _action(actions, "doctor", docs_index.doctor, "check the library; each finding says what to do")
+    doctor.add_argument("--repair", action="store_true", help="put right what is wrong in the library itself")
+    _action(actions, "rebuild", docs_index.rebuild, "make the vector index anew; nothing is embedded again")
 
 
 def _action(
@@ -71,77 +87,35 @@ def _positive(text: str) -> int:
     return number
 
 
-@contextmanager
-def _opened(options: argparse.Namespace) -> Iterator[Library]:
-    from rag.library import open_library
-
-    with closing(open_library(options.library)) as library:
-        yield library
-
-
-def _add(options: argparse.Namespace) -> int:
-    from rag import ingest
-
-    return _index(options, ingest.add)
-
-
-def _sync(options: argparse.Namespace) -> int:
-    from rag import ingest
-
-    return _index(options, ingest.sync)
-
-
-def _index(options: argparse.Namespace, run: Callable[..., Report]) -> int:
-    from fireside import settings
-    from rag.library import create_library
-
-    chunk_tokens = settings.load().documents.chunk_tokens
-    progress = Progress("indexing", "kB")
-    with closing(create_library(options.library)) as library:
-        try:
-            report = run(library, options.paths, chunk_tokens, progress.update)
-        except KeyboardInterrupt:
-            progress.finish()
-            note("interrupted: what was indexed so far is kept, and the same command goes on from there")
-            raise
-        finally:
-            progress.finish()
-    if options.json:
-        emit(
-            {
-                "indexed": report.indexed,
-                "unchanged": report.unchanged,
-                "removed": report.removed,
-                "failed": [{"document": each.document, "reason": each.reason} for each in report.failed],
-                "chunks": report.chunks,
-            }
-        )
-    else:
-        say(
-            f"{options.library}: {_count(report.indexed, 'document')} indexed ({_count(report.chunks, 'chunk')}), "
-            f"{report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
-        )
-    named = [each for each in report.failed if each.named]
-    for each in report.failed:
-        # The last thing said is the error itself.
-        if not named or each is not named[0]:
-            note(f"not indexed: {for_terminal_line(each.reason, _LONGEST_PATH)}")
-    if named:
-        others = f" (and {len(named) - 1} more of the paths given)" if len(named) > 1 else ""
-        raise DocumentError(f"{named[0].reason}{others}", named[0].hint)
-    return 0
-
-
 def _list(options: argparse.Namespace) -> int:
-    with _opened(options) as library:
+    if options.libraries:
+        return _libraries(options)
+    with opened(options) as library:
         records = library.documents()
     if options.json:
         emit({"library": options.library, "documents": [_record(record) for record in records]})
     elif not records:
         say(f"the library {options.library} is empty")
     for record in [] if options.json else records:
-        name = for_terminal_line(record.path, _LONGEST_PATH)
-        say(f"{name}  {record.characters:,} characters, {_count(record.chunks, 'chunk')}")
+        name = for_terminal_line(record.path, LONGEST_PATH)
+        say(f"{name}  {record.characters:,} characters, {counted(record.chunks, 'chunk')}")
+    return 0
+
+
+def _libraries(options: argparse.Namespace) -> int:
+    from rag.library import library_names, open_library
+
+    found: list[tuple[str, int, int]] = []
+    for name in library_names():
+        with closing(open_library(name)) as library:
+            records = library.documents()
+        found.append((name, len(records), sum(record.chunks for record in records)))
+    if options.json:
+        emit({"libraries": [dict(zip(("library", "documents", "chunks"), each, strict=True)) for each in found]})
+    elif not found:
+        say("there are no libraries yet; make one: fireside docs add PATH")
+    for name, documents, chunks in [] if options.json else found:
+        say(f"{name}  {counted(documents, 'document')}, {counted(chunks, 'chunk')}")
     return 0
 
 
@@ -154,7 +128,7 @@ def _search(options: argparse.Namespace) -> int:
     if options.stdin == bool(options.query and options.query.strip()):
         note("usage: fireside docs search QUERY, or: fireside docs search --stdin")
         return 2
-    with _opened(options) as library:
+    with opened(options) as library:
         for query in _queries(options):
             passages = library.search(query, options.k)
             if options.json:
@@ -196,14 +170,14 @@ def _print_hits(query: str, passages: list[Passage], name_query: bool) -> None:
     for number, passage in enumerate(passages, start=1):
         where = f", p. {passage.page}" if passage.page is not None else ""
         heading = f", {' > '.join(passage.heading)}" if passage.heading else ""
-        say(f"{number}. {for_terminal_line(passage.document, _LONGEST_PATH)}{where}{heading}")
+        say(f"{number}. {for_terminal_line(passage.document, LONGEST_PATH)}{where}{heading}")
         say(f"   score {passage.score:.2f}, similarity {passage.similarity:.2f}, at {passage.start}-{passage.end}")
         text = textwrap.shorten(passage.text, 480, placeholder=" ...")
         say(textwrap.fill(text, 100, initial_indent="   ", subsequent_indent="   "))
 
 
 def _show(options: argparse.Namespace) -> int:
-    with _opened(options) as library:
+    with opened(options) as library:
         document = library.document(options.document)
     if options.json:
         blocks = [dataclasses.asdict(block) for block in document.blocks]
@@ -214,25 +188,15 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    with _opened(options) as library:
-        removed = library.remove(options.documents)
+    if options.all == bool(options.documents):
+        note("usage: fireside docs remove DOCUMENT..., or: fireside docs remove --all")
+        return 2
+    with opened(options) as library:
+        names = [record.path for record in library.documents()] if options.all else options.documents
+        removed = library.remove(names)
     if options.json:
         emit({"removed": removed})
     else:
         for path in removed:
-            say(f"removed {for_terminal_line(path, _LONGEST_PATH)}")
+            say(f"removed {for_terminal_line(path, LONGEST_PATH)}")
     return 0
-
-
-def _rebuild(options: argparse.Namespace) -> int:
-    with _opened(options) as library:
-        chunks = library.rebuild()
-    if options.json:
-        emit({"library": options.library, "chunks": chunks})
-    else:
-        say(f"{options.library}: the index holds {_count(chunks, 'chunk')} again")
-    return 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

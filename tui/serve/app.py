@@ -15,7 +15,8 @@ from tui.serve.exchange import ClientGone, Exchange, Receive, Scope, Send
 from tui.serve.metrics import CONTENT_TYPE
 from tui.serve.problems import ApiError
 from tui.serve.service import Service, unknown_model
-from tui.serve.shapes import ChatBody, CompletionBody, EmbeddingBody, parsed
+from tui.serve.shapes import ChatBody, CompletionBody, EmbeddingBody, TokenizeBody, parsed
+from tui.serve.tokenize import tokenize
 
 Handler: TypeAlias = Callable[[Exchange, bytes], Coroutine[Any, Any, None]]
 _CLIENT_GONE = 499  # nginx's status for a client that closed its connection; only the metrics see it
@@ -33,6 +34,7 @@ class App:
             "/v1/chat/completions": ("POST", self._chat),
             "/v1/completions": ("POST", self._completions),
             "/v1/embeddings": ("POST", self._embeddings),
+            "/tokenize": ("POST", self._tokenize),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,6 +116,9 @@ class App:
             await exchange.stream(completions.chunks(self._service, body))
         else:
             await exchange.answer(await completions.whole(self._service, body))
+
+    async def _tokenize(self, exchange: Exchange, data: bytes) -> None:
+        await exchange.answer(await tokenize(self._service, parsed(data, TokenizeBody)))
 
     async def _embeddings(self, exchange: Exchange, data: bytes) -> None:
         await exchange.answer(await embeddings(self._service, parsed(data, EmbeddingBody)))

@@ -43,7 +43,7 @@ def request_of(service: Service, body: ChatBody) -> Request:
         raise wrong("response_format", 'a reply cannot be held to a form and call tools; set tool_choice to "none"')
     if body.top_logprobs is not None and not body.logprobs:
         raise wrong("top_logprobs", "logprobs must be true")
-    messages, prefix = _messages(body.messages), ""
+    messages, prefix = messages_of(body.messages), ""
     if body.continue_final_message:
         messages, prefix = _begun(messages)
     elif body.add_generation_prompt is False:
@@ -185,7 +185,8 @@ def _head(service: Service, body: ChatBody, kind: str) -> dict[str, Any]:
     }
 
 
-def _messages(shapes: list[MessageShape]) -> tuple[Message, ...]:
+def messages_of(shapes: list[MessageShape]) -> tuple[Message, ...]:
+    """The conversation of a body. Raises ApiError."""
     messages: list[Message] = []
     called: dict[str, str] = {}
     for number, shape in enumerate(shapes):

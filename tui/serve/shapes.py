@@ -156,6 +156,14 @@ class CompletionBody(Generating):
     best_of: int | None = Field(default=None, ge=1, le=16)
 
 
+class TokenizeBody(Shape):
+    """The body of /tokenize: one of the two."""
+
+    model: str | None = None
+    prompt: str | None = None
+    messages: list[MessageShape] | None = Field(default=None, min_length=1)
+
+
 class EmbeddingBody(Shape):
     """The body of /v1/embeddings. input: looked at by `embeddings.texts`."""
 

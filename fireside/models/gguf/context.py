@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from fireside.cores import usable_cores
 from fireside.errors import AdapterError, ModelError
 from fireside.models.gguf import log
-from fireside.models.gguf.loading import GgufLoading, kept_sequences
+from fireside.models.gguf.loading import GgufLoading
 from fireside.models.gguf.model import Model, modified_at
 
 AdapterSet: TypeAlias = tuple[tuple[Path, int, float], ...]
@@ -39,7 +39,7 @@ class Context:
         if model.trained_length > 0:
             length = min(length, model.trained_length)
         self.unified = loading.unified
-        self.sequences = kept_sequences(loading.sequences, unified=self.unified)
+        self.sequences = loading.kept_sequences
         # llama.cpp aborts where a sequence could not have a row of its own.
         rows = max(rows, self.sequences)
         # A batch cannot be larger than the context.

@@ -57,10 +57,16 @@ class GgufLoading:
         """
         return self.sequences == 1 or self.gpu_layers != 0
 
+    @property
+    def kept_sequences(self) -> int:
+        """Sequences of the context, spare ones included."""
+        return kept_sequences(self.sequences, unified=self.unified, flash_attention=self.flash_attention != "off")
 
-def kept_sequences(sequences: int, *, unified: bool | None = None) -> int:
+
+def kept_sequences(sequences: int, *, unified: bool, flash_attention: bool) -> int:
     """Sequences of a context for so many replies at once: in a unified cache, spare ones keep earlier prompts.
 
-    unified: as in `GgufLoading`, by default as on a CPU.
+    Without flash attention there are none: a token then costs as much for a spare sequence's cells as for its own
+    (8 ms alone, 21 ms beside 3,500 cells; with it, 9.5 ms). Conversations that give way come back from disk.
     """
-    return sequences + (SPARE_SEQUENCES if (sequences == 1 if unified is None else unified) else 0)
+    return sequences + (SPARE_SEQUENCES if unified and flash_attention else 0)

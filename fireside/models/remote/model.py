@@ -86,7 +86,7 @@ class RemoteModel:
             yield event
 
     async def count_tokens(self, prompt: Prompt) -> int:
-        """How many tokens `prompt` takes: exactly on vLLM and llama-server, which have a route for it.
+        """How many tokens `prompt` takes: exactly on Fireside, vLLM and llama-server, which have one.
 
         llama-cpp-python's server counts the texts, and 8 tokens are added for each message. Other servers have nothing,
         and a careful estimate is made: a third of the UTF-8 bytes, and 8 tokens for each message. Raises ModelError.
@@ -135,7 +135,7 @@ class RemoteModel:
     async def _counted(self, known: _Known, prompt: tuple[Message, ...] | str, texts: list[str]) -> int:
         root = self._server.root
         match known.kind if root is not None else "compatible":
-            case "vllm":
+            case "vllm" | "fireside":
                 asked: dict[str, Any] = {"model": known.model}
                 asked |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": messages(prompt, {})}
                 return int((await self._connection.ask(f"{root}/tokenize", asked))["count"])

@@ -88,3 +88,15 @@ def test_a_failing_draft_model_costs_speed_and_nothing_else(
         drafted.close()
     assert isinstance(found[-1], Finished)
     assert text_of(found) == text_of(events(engine, REQUEST))
+
+
+def test_without_spare_sequences_two_conversations_take_turns() -> None:
+    engine = GgufEngine(replace(LOADING, flash_attention="off"), CHAT_MODEL.sha256)
+    other = replace(REQUEST, prompt=(Message("user", "What do bees make?"),))
+    try:
+        assert engine.context.sequences == 1
+        first = text_of(events(engine, REQUEST))
+        assert text_of(events(engine, other))
+        assert text_of(events(engine, REQUEST)) == first
+    finally:
+        engine.close()
