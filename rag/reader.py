@@ -8,12 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from fireside.errors import DocumentError
+from fireside.text import for_terminal_line
 from rag.types import Block, Document
 
 SECONDS_PER_FILE = 120
 """The longest one file may take to read."""
+
+_LONGEST_MESSAGE = 1000
 
 # -P keeps the current folder off sys.path: a file `json.py` in a folder of documents must not run.
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from rag.loaders.child import main; main(int(sys.argv[2]))"
@@ -42,8 +46,8 @@ class Reader:
             raise self._died(path, child.wait())
         answer = json.loads(line)
         if "error" in answer:
-            raise DocumentError(answer["error"], answer["hint"])
-        return document_from(answer)
+            raise _failure(answer["error"], answer["hint"])
+        return _document_from(answer)
 
     def close(self) -> None:
         """End the child process."""
@@ -79,27 +83,35 @@ class Reader:
     def _died(self, path: Path, status: int) -> DocumentError:
         self.close()
         if status == -signal.SIGALRM:
-            return DocumentError(
+            return _failure(
                 f"{path} was given up after {self._seconds} seconds: it may be damaged, or made to hang its reader",
                 "split it, or save it again from the program it comes from",
             )
-        return DocumentError(
+        return _failure(
             f"{path} made its reader crash: it is damaged, or made to do so",
             "save it again from the program it comes from",
         )
 
 
-def document_from(fields: dict[str, object]) -> Document:
-    """A `Document` from what `dataclasses.asdict` made of it, back from JSON."""
+def _failure(message: str, hint: str | None) -> DocumentError:
+    """Of one line, safe to print: a file's name may hold newlines and escape sequences."""
+    return DocumentError(for_terminal_line(message, _LONGEST_MESSAGE), hint)
+
+
+def _document_from(fields: dict[str, Any]) -> Document:
+    """The document that the child process wrote as JSON, its blocks as rows."""
     return Document(
-        path=str(fields["path"]),
-        title=str(fields["title"]),
-        text=str(fields["text"]),
-        blocks=blocks_from(fields["blocks"]),
+        path=fields["path"],
+        title=fields["title"],
+        text=fields["text"],
+        blocks=tuple(
+            Block(start, end, page, tuple(heading), level, line)
+            for start, end, page, heading, level, line in fields["blocks"]
+        ),
+        notes=tuple(for_terminal_line(note, _LONGEST_MESSAGE) for note in fields["notes"]),
     )
 
 
-def blocks_from(fields: object) -> tuple[Block, ...]:
+def blocks_from(fields: list[dict[str, Any]]) -> tuple[Block, ...]:
     """Blocks from their JSON form: a list of objects."""
-    assert isinstance(fields, list)
     return tuple(Block(**{**block, "heading": tuple(block["heading"])}) for block in fields)

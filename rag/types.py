@@ -10,7 +10,8 @@ class Block:
     """A paragraph, list item, table or heading: `text == document.text[start:end]`.
 
     page: 1-based where the format has pages. heading: titles from the outermost to the nearest, this block's own
-    included where it is a heading (`level` 1 to 6, else 0).
+    included where it is a heading (`level` 1 to 6, else 0). line: 1-based, of the file, where its text is the file's
+    own.
     """
 
     start: int
@@ -18,17 +19,20 @@ class Block:
     page: int | None = None
     heading: tuple[str, ...] = ()
     level: int = 0
+    line: int | None = None
 
 
 @dataclass(frozen=True)
 class Document:
     """A file's extracted text and its blocks, in order. For plain text and Markdown, `text` is the file's own text
-    with newlines untranslated."""
+    with newlines untranslated. notes: what was left out of it (pages without text, members that cannot be read), a
+    line each."""
 
     path: str
     title: str
     text: str
     blocks: tuple[Block, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

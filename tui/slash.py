@@ -48,6 +48,8 @@ COMMANDS = (
     SlashCommand("system", "[TEXT]", "change the system prompt of this conversation"),
     SlashCommand("model", "[NAME]", "chat with another model", "models"),
     SlashCommand("docs", "[NAME|off]", "answer from a document library", "libraries"),
+    SlashCommand("library", "[NAME]", "look into a document library: passages, and why one is found", "libraries"),
+    SlashCommand("source", "[NUMBER]", "open a source of the last reply, at its page or line"),
     SlashCommand("adapter", "[NAME[:SCALE]|off]", "apply a fine-tuned adapter", "adapters"),
     SlashCommand("tools", "[on|off|FOLDER]", "let the assistant use tools, file tools inside FOLDER", "tools"),
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-from rag.loaders.assemble import HeadingPath, title_of
-from rag.loaders.plain import decoded
+from rag.loaders.assemble import HeadingPath, title_of, with_lines
+from rag.loaders.charset import decoded
+from rag.loaders.plain import Line, lines_of
 from rag.sentences import trimmed
 from rag.types import Block, Document
 
 # CommonMark 0.31: ATX headings (4.2), setext headings (4.3), fenced code (4.5), list items (5.2).
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*\Z")
-_CLOSING_HASHES = re.compile(r"(?:^|[ \t]+)#+\Z")
+_ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|\Z)")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|\Z)")
@@ -24,21 +21,18 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:[ \t]+\"[^\"]*\")?\)|\[[^\[
 _EMPHASIS = re.compile(r"(\*{1,3}|_{2,3}|`+)(?=\S)(.+?)(?<=\S)\1")
 
 
-@dataclass(frozen=True)
-class _Line:
-    start: int
-    end: int  # without the line break
-    text: str
-
-
 def load(path: str, data: bytes) -> Document:
     """A `Document` whose text is the file's own, newlines untranslated. Raises DocumentError for a binary file."""
-    text = decoded(path, data)
-    lines = list(_lines(text))
+    return of_text(path, decoded(path, data))
+
+
+def of_text(path: str, text: str) -> Document:
+    """A `Document` of this text."""
+    lines = list(lines_of(text))
     blocks: list[Block] = []
     title, first = _front_matter(lines, blocks)
     headings = HeadingPath()
-    open_block: list[_Line] = []
+    open_block: list[Line] = []
     fence = ""
 
     def close() -> None:
@@ -68,7 +62,7 @@ def load(path: str, data: bytes) -> Document:
             close()
         elif atx := _ATX.match(line.text):
             close()
-            heading(_CLOSING_HASHES.sub("", atx.group(2) or ""), len(atx.group(1)), line.start, line.end)
+            heading(_without_closing_hashes(line.text[atx.end() :]), len(atx.group(1)), line.start, line.end)
         elif open_block and _plain_paragraph(open_block) and (underline := _SETEXT.match(line.text)):
             name, start = " ".join(part.text.strip() for part in open_block), open_block[0].start
             open_block.clear()
@@ -81,7 +75,7 @@ def load(path: str, data: bytes) -> Document:
             open_block.append(line)
     close()
     blocks = [block for block in blocks if block.start < block.end]
-    return Document(path, title or title_of(path, blocks), text, tuple(blocks))
+    return Document(path, title or title_of(path, blocks), text, with_lines(text, blocks))
 
 
 def heading_text(source: str) -> str:
@@ -90,15 +84,13 @@ def heading_text(source: str) -> str:
     return " ".join(_EMPHASIS.sub(r"\2", text).split())
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    for match in _LINE.finditer(text):
-        if match.start() == match.end():
-            continue
-        line = match.group().rstrip("\r\n")
-        yield _Line(match.start(), match.start() + len(line), line)
+def _without_closing_hashes(name: str) -> str:
+    """`name ##` is `name`, but `C#` stays (CommonMark 4.2)."""
+    bare = name.rstrip().rstrip("#")
+    return bare.strip() if not bare or bare[-1] in " \t" else name.strip()
 
 
-def _front_matter(lines: list[_Line], blocks: list[Block]) -> tuple[str | None, int]:
+def _front_matter(lines: list[Line], blocks: list[Block]) -> tuple[str | None, int]:
     """The title that YAML front matter gives, and the index of the line behind it; it is kept as one block."""
     if not lines or lines[0].text.rstrip() != "---":
         return None, 0
@@ -114,6 +106,6 @@ def _front_matter(lines: list[_Line], blocks: list[Block]) -> tuple[str | None, 
     return None, 0
 
 
-def _plain_paragraph(lines: list[_Line]) -> bool:
+def _plain_paragraph(lines: list[Line]) -> bool:
     """Whether an underline below these lines makes them a heading: not below a list item, a table or a quote."""
     return len(lines) <= 3 and not _ITEM.match(lines[0].text) and not lines[0].text.lstrip().startswith((">", "|"))

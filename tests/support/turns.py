@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,15 +48,20 @@ class Measuring:
 
 
 class FakeLibrary:
-    """A library of one passage, and an encoder for which all texts are alike."""
+    """A library of one passage, and an encoder for which all texts are as alike as `similarity` says."""
 
     def __init__(self, similarity: float) -> None:
         self.asked: list[tuple[str, int]] = []
         self.encoder = self
+        self.folder = Path("no-such-folder")
         self._similarity = similarity
 
     def encode(self, texts: list[str]) -> Any:
-        return np.ones((len(texts), 1), dtype=np.float32)
+        vectors = np.zeros((len(texts), 98), dtype=np.float32)
+        vectors[:, 0] = self._similarity**0.5
+        for row, text in enumerate(texts):
+            vectors[row, 1 + zlib.crc32(text.encode()) % 97] = (1 - self._similarity) ** 0.5
+        return vectors
 
     def search(self, question: str, k: int) -> list[Passage]:
         self.asked.append((question, k))

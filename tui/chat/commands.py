@@ -272,6 +272,40 @@ async def _story(screen: ChatScreen, argument: str) -> None:
         await screen.app.push_screen(StoryScreen(name, screen.session.model, adapters))
 
 
+async def _library(screen: ChatScreen, argument: str) -> None:
+    from rag.library import DEFAULT, library_names, open_library
+    from tui.library.screen import LibraryScreen
+
+    attached = screen.session.library
+    if attached is not None and argument in ("", attached.name):
+        await screen.app.push_screen_wait(LibraryScreen(attached))
+        return
+    names = await asyncio.to_thread(library_names)
+    library = open_library(argument or (names[0] if len(names) == 1 else DEFAULT))
+    try:
+        await screen.app.push_screen_wait(LibraryScreen(library))
+    finally:
+        await asyncio.to_thread(library.close)
+
+
+async def _source(screen: ChatScreen, argument: str) -> None:
+    from tui.library.open_file import open_document
+
+    replies = [message for message in screen.session.messages() if message.role == "assistant"]
+    citations = replies[-1].details.get("citations") or [] if replies else []
+    found = {str(each["marker"]): each for each in citations if isinstance(each, dict) and "marker" in each}
+    if not found:
+        raise FiresideError("the last reply names no sources", "/docs NAME lets it answer from documents")
+    cited = found.get(argument or next(iter(found)))
+    if cited is None:
+        raise FiresideError(f"the last reply has no source {argument}", f"it has: {', '.join(found)}")
+    library = screen.session.library
+    if library is None:
+        raise FiresideError("the library of this reply is not attached", "/docs NAME attaches it")
+    document = await asyncio.to_thread(library.document, str(cited["document"]))
+    open_document(screen.app, document, int(cited["start"]))
+
+
 async def _export(screen: ChatScreen, argument: str) -> None:
     from fireside.atomic import write_text
     from fireside.conversations.export import to_json, to_markdown
@@ -314,6 +348,8 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "system": _system,
     "model": _model,
     "docs": _docs,
+    "library": _library,
+    "source": _source,
     "adapter": _adapter,
     "tools": _tools,
     "allow": _allow,

@@ -1,0 +1,1 @@
+"""The screen that looks into a document library."""
