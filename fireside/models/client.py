@@ -98,11 +98,14 @@ class WorkerModel:
         """The process, with the model loaded."""
         if self._process is not None and self._info is not None and self._process.alive:
             return self._process, self._info
+        closings = self._closings
         async with self._starting:
+            if self._closings != closings:
+                raise _closed()
             if self._process is not None and self._info is not None and self._process.alive:
                 return self._process, self._info
             await self._end()
-            began, closings = time.monotonic(), self._closings
+            began = time.monotonic()
             process = await _Process.begun()
             if self._closings != closings:
                 await process.end()

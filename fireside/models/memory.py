@@ -80,7 +80,8 @@ def needed(
     """
     trained = header.number("context_length") or context_length
     length = min(context_length, trained)
-    cells = -(-length * sequences // _CELLS_STEP) * _CELLS_STEP
+    # Several sequences have a stream each, which is rounded up by itself.
+    cells = -(-length // _CELLS_STEP) * _CELLS_STEP * sequences
     weights = sum(tensor_bytes(tensor) for tensor in header.tensors) + _VOCABULARY_BYTES * _vocabulary(header)
     kv = int(cells * _cache_values(header) * _CACHE_BYTES[cache_type])
     rows = max(min(batch, length), _ROWS)

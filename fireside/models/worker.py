@@ -57,6 +57,7 @@ class _Outgoing:
         events: list[ReplyEvent] = []
         for kind, group in itertools.groupby(self._waiting, type):
             if kind is Delta:
+                events.append(Thinking(self._thinking.close()))
                 texts = [each for each in group if isinstance(each, Delta)]
                 scores = tuple(score for each in texts for score in each.scores)
                 events.append(Delta(self._text.push("".join(each.text for each in texts)), scores))

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 
 from fireside.errors import FiresideError
 from rag.types import Document
@@ -34,8 +34,13 @@ def open_document(app: App[Any], document: Document, start: int) -> None:
         start_viewer(viewer_command(path, page))
         return
     command = editor_command(path, line)
-    with app.suspend():
-        subprocess.run(command, check=False)
+    try:
+        with app.suspend():
+            subprocess.run(command, check=False)
+    except SuspendNotSupported:
+        raise FiresideError("an editor cannot be opened over this terminal", f"open {path} yourself") from None
+    except OSError as error:
+        raise FiresideError(f"cannot start {command[0]}: {error.strerror}", "set EDITOR to the one you use") from error
 
 
 def editor_command(path: Path, line: int | None) -> list[str]:
@@ -44,7 +49,10 @@ def editor_command(path: Path, line: int | None) -> list[str]:
     Raises FiresideError where there is no editor.
     """
     given = os.environ.get("VISUAL") or os.environ.get("EDITOR") or shutil.which("nano") or shutil.which("vi") or ""
-    command = shlex.split(given)
+    try:
+        command = shlex.split(given)
+    except ValueError:  # a quotation mark that is not closed
+        command = []
     if not command or shutil.which(command[0]) is None:
         raise FiresideError("there is no text editor to open the file with", "set EDITOR to the one you use")
     name = Path(command[0]).name
@@ -62,7 +70,7 @@ def viewer_command(path: Path, page: int | None) -> list[str]:
 
     Raises FiresideError where there is none.
     """
-    if page is not None:
+    if page is not None and path.suffix.lower() == ".pdf":
         for name, option in _PAGES.items():
             if shutil.which(name):
                 return [name, option.format(page), str(path)]

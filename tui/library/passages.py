@@ -25,7 +25,9 @@ def place(page: int | None, line: int | None, heading: Sequence[str]) -> str:
 def line_of(document: Document, start: int) -> int | None:
     """The line of the file at `start`, 1-based, where the document's text has the file's own lines."""
     block = next((each for each in reversed(document.blocks) if each.start <= start), None)
-    if block is None or block.line is None:
+    if block is None:
+        return 1 if document.blocks and document.blocks[0].line is not None else None
+    if block.line is None:
         return None
     return block.line + document.text.count("\n", block.start, start)
 

@@ -85,8 +85,10 @@ class LibraryScreen(Screen[None]):
                 self._records = await asyncio.to_thread(self._library.documents)
                 lines = [f"{_name(record.path)} ({record.chunks:,})" for record in self._records]
         except FiresideError as error:
+            self.workers.cancel_group(self, "show")
             self._tell(f"{error.message}\n{error.hint or ''}")
             return
+        self.workers.cancel_group(self, "show")
         self._searched = bool(question)
         options = self.query_one(OptionList)
         options.clear_options()
@@ -139,7 +141,7 @@ class LibraryScreen(Screen[None]):
         try:
             open_document(self.app, *self._shown)
         except FiresideError as error:
-            self.notify(for_terminal_line(f"{error.message}; {error.hint}", 300), severity="error")
+            self.notify(for_terminal_line(f"{error.message}; {error.hint}", 300), severity="error", markup=False)
 
 
 def _name(path: str) -> str:

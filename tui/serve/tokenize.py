@@ -7,7 +7,7 @@ from typing import Any
 from fireside.errors import FiresideError
 from fireside.models.types import Prompt
 from tui.serve.chat import messages_of
-from tui.serve.problems import unavailable, wrong
+from tui.serve.problems import failure, wrong
 from tui.serve.service import Service
 from tui.serve.shapes import TokenizeBody
 
@@ -18,8 +18,9 @@ async def tokenize(service: Service, body: TokenizeBody) -> dict[str, Any]:
         raise wrong("prompt", "either a prompt or messages are needed")
     service.adapters_for(body.model)
     prompt: Prompt = body.prompt if body.prompt is not None else messages_of(body.messages or [])
+    await service.started()
     try:
         count = await service.model.count_tokens(prompt)
     except FiresideError as error:
-        raise unavailable(error) from error
+        raise failure(error) from error
     return {"count": count, "max_model_len": service.info.context_length}

@@ -106,7 +106,7 @@ class Batcher:
         return [each for each in self._active if each.task.adapters == chosen]
 
     def _fill(self, group: list[Generation]) -> list[tuple[Generation, int, int]]:
-        """Put what each reply wants into the batch, prompts last: (reply, first row, rows)."""
+        """Put what each reply wants into the batch, where prompts get what room is left: (reply, first row, rows)."""
         room, outputs = self._context.batch_size, self._context.rows
         guess = self._speculate and len(group) <= _GUESS_UP_TO
         chosen: list[tuple[Slot, Generation, list[int], int]] = []

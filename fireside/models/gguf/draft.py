@@ -33,7 +33,7 @@ class DraftModel:
     def guess(self, tokens: Sequence[int], count: int) -> list[int]:
         """The `count` tokens this model finds most likely after `tokens`; fewer where its context ends.
 
-        None where it fails, which costs speed and nothing else.
+        Empty where it fails, which costs speed and nothing else.
         """
         try:
             return self._guess(tokens, count)

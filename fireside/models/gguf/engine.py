@@ -53,7 +53,8 @@ class GgufEngine:
         self._dialect = dialect_of(self._template, self.model.special_tokens())
         self.model.write_out(self._dialect.markers)
         files = None
-        if loading.kv_folder is not None and loading.kv_bytes > 0:
+        # Streams are copied late, over what was read from disk meanwhile; conversations are kept one at a time only.
+        if loading.kv_folder is not None and loading.kv_bytes > 0 and loading.unified:
             files = StateFiles(loading.kv_folder, self._origin(loading), loading.kv_bytes)
         self._slots = Slots(self.context, files, can_rewind=self.model.can_rewind)
         self._pace = Pace()
@@ -144,9 +145,8 @@ class GgufEngine:
         return len(prompt_tokens(self.model, self._template, self._dialect, prompt)[0])
 
     def idle(self) -> None:
-        """See `Engine.idle`. What the first constraint needs is made now, a quarter of a second at 50,000 tokens."""
+        """See `Engine.idle`."""
         self._slots.save_all()
-        self._tokens_for_constraints()
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -160,17 +160,14 @@ class GgufEngine:
         """The constraint, ready. Tools that the model is free not to call do not fail where they cannot be held to."""
         if constraint is None:
             return None
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary.from_llama(self.model.vocabulary)
         try:
-            return ConstraintState(self._tokens_for_constraints(), constraint, limit)
+            return ConstraintState(self._vocabulary, constraint, limit)
         except ToolError:
             if request.constraint is None and request.tool_choice == "auto":
                 return None
             raise
-
-    def _tokens_for_constraints(self) -> Vocabulary:
-        if self._vocabulary is None:
-            self._vocabulary = Vocabulary.from_llama(self.model.vocabulary)
-        return self._vocabulary
 
     def _origin(self, loading: GgufLoading) -> str:
         """What KV states depend on, beside tokens and adapters."""

@@ -57,7 +57,7 @@ class Slots:
         length = shared.get(best.sequence, 0)
         # A conversation that goes on keeps its slot, and a prompt asked again takes the place of its last reply; a mere
         # common beginning (the system prompt) is copied, and what else the slot holds stays.
-        again = length >= best.prompt or 2 * length >= len(best.tokens)
+        again = length >= max(best.prompt, _WORTH_SHARING) or 2 * length >= len(best.tokens)
         if not best.busy and length and (again or best is oldest):
             taken = best
             self.save(taken)

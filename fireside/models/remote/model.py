@@ -34,8 +34,8 @@ class RemoteModel:
     A request that fails before its reply began (no connection, HTTP 408, 409, 425, 429, 5xx) is sent again, as
     `RemoteServer.retries` says; once something of the reply has been shown, never. Redirects are not followed.
     Adapters, prompt scores and lazy constraints are refused: the API has no place for them. So is a reply's prefix
-    (but on vLLM and llama-server, which can go on with the assistant's last message; with a plain text it is part of
-    the prompt), and a constraint that the kind of server has no field for. What a constraint promises is looked
+    (but on Fireside, vLLM and llama-server, which can go on with the assistant's last message; with a plain text it is
+    part of the prompt), and a constraint that the kind of server has no field for. What a constraint promises is looked
     at again when the reply has ended. A sampling setting that the server does not know is left out; one left open is
     the server's own. On llama-cpp-python's server, replies are written one after the other.
     """

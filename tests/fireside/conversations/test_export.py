@@ -30,6 +30,17 @@ def test_markdown_shows_the_path_with_its_sources_and_no_escape_sequences() -> N
     )
 
 
+def test_markdown_marks_what_the_documents_do_not_support() -> None:
+    details = {
+        "citations": [{"marker": 1, "document": "sea.pdf", "quote": "wood floats", "verified": False}],
+        "unsupported": ["Stone floats\x1b[31m, too."],
+    }
+    text = to_markdown(CHAT, [replace(TREE[2], details=details)])
+    assert '- [1] sea.pdf, "wood floats", unverified\n' in text
+    assert text.endswith("Not found in the documents:\n\n- Stone floats, too.\n")
+    assert "unverified" not in to_markdown(CHAT, TREE)
+
+
 def test_markdown_tells_that_a_reply_did_not_end() -> None:
     assert "## Assistant (stopped)\n\nStone." in to_markdown(CHAT, TREE[:2])
 

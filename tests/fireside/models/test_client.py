@@ -196,6 +196,17 @@ async def test_closing_the_model_while_its_process_is_being_made_leaves_none(
     assert (await reply(model, SHORT))[0]
 
 
+async def test_nobody_who_waited_for_a_start_starts_what_was_closed_meanwhile(model: WorkerModel) -> None:
+    first, second = asyncio.ensure_future(model.start()), asyncio.ensure_future(model.start())
+    while model.pid is None:
+        await asyncio.sleep(0)
+    await model.close()
+    for starting in (first, second):
+        with pytest.raises(WorkerDied, match="closed"):
+            await starting
+    assert not model.running
+
+
 async def _drain(deltas: object) -> None:
     async for _ in deltas:  # type: ignore[attr-defined]
         pass

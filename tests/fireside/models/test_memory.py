@@ -29,8 +29,10 @@ parameters = lib.llama_model_default_params()
 parameters.n_gpu_layers = 0
 model = lib.llama_model_load_from_file(path.encode(), parameters)
 parameters = lib.llama_context_default_params()
-parameters.n_ctx, parameters.n_seq_max = context_length * int(sequences), int(sequences) + 3
-parameters.kv_unified, parameters.n_outputs_max, parameters.n_threads = True, 64, 1
+unified = int(sequences) == 1
+parameters.n_ctx = context_length * int(sequences)
+parameters.n_seq_max = int(sequences) + (3 if unified and int(flash) else 0)
+parameters.kv_unified, parameters.n_outputs_max, parameters.n_threads = unified, 64, 1
 parameters.n_batch = parameters.n_ubatch = int(batch)
 parameters.flash_attn_type = int(flash)
 parameters.type_k = parameters.type_v = getattr(lib, "GGML_TYPE_" + cache_type.upper())
@@ -57,6 +59,7 @@ def told(path: Path, context_length: int, cache_type: str, batch: int, sequences
         (8192, "f16", 2048, 1, True),
         (4096, "f16", 512, 1, False),
         (2048, "q4_0", 128, 4, True),
+        (300, "f16", 256, 3, True),
     ],
 )
 def test_the_estimate_is_what_llama_cpp_allocates(

@@ -132,6 +132,21 @@ async def test_a_file_that_is_gone_is_told() -> None:
         await shows(pilot, "is not there any more")
 
 
+async def test_no_editor_over_a_terminal_that_cannot_be_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "[b]rules[draft].md"
+    path.write_text(TEXT)
+    monkeypatch.setenv("VISUAL", "true")
+    async with LibraryApp(WrittenLibrary(str(path))).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "The stove takes birch.")
+        await pilot.press("ctrl+o")
+        await shows(pilot, "cannot be opened over this")
+        path.unlink()
+        await pilot.press("ctrl+o")
+        await shows(pilot, "[b]rules[draft].md is not")
+
+
 async def test_it_stands_on_a_narrow_terminal() -> None:
     async with LibraryApp(WrittenLibrary()).run_test(size=(40, 12)) as pilot:
         await shows(pilot, "rules.md")
@@ -149,6 +164,7 @@ def test_the_screen_looks_as_it_did(snap_compare: Callable[..., bool]) -> None:
 def test_lines_are_those_of_the_file() -> None:
     assert [line_of(RULES, at) for at in (0, 9, 33, len(TEXT) - 1)] == [1, 3, 5, 5]
     assert line_of(Document("a.pdf", "A", "text", (Block(0, 4, 2),)), 0) is None
+    assert line_of(Document("a.txt", "A", "\n\ntext", (Block(2, 6, None, (), 0, 3),)), 0) == 1
 
 
 def test_a_long_document_is_shown_in_part() -> None:
@@ -190,6 +206,9 @@ def test_without_a_program_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(os.environ, "EDITOR", "vim")
     with pytest.raises(FiresideError, match="no text editor"):
         open_file.editor_command(Path("a.md"), 1)
+    monkeypatch.setitem(os.environ, "EDITOR", 'vim "')
+    with pytest.raises(FiresideError, match="no text editor"):
+        open_file.editor_command(Path("a.md"), 1)
     with pytest.raises(FiresideError, match="no program"):
         open_file.viewer_command(Path("a.pdf"), 2)
 
@@ -202,5 +221,6 @@ def test_a_pdf_viewer_is_sent_to_the_page(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: started.append((command, options)))
     open_file.start_viewer(open_file.viewer_command(Path("a.pdf"), 4))
     ((command, options),) = started
+    assert open_file.viewer_command(Path("a.pptx"), 4)[0] != "okular"
     assert command == ["okular", "--page=4", "a.pdf"]
     assert options["start_new_session"]
