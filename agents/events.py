@@ -76,7 +76,8 @@ class TurnFinished:
 
     text: the whole reply. finish: why it ended ("loop" and "budget" are the loop's own stops). thinking: what the model
     thought before it replied, where it does.
-    refused: the documents do not bear on the question, and the model was not asked.
+    refused: the documents do not answer the question: by their scores, and the model was not asked, or by its own word.
+    unsupported: the sentences of an answer from documents that no passage was found to support.
     """
 
     text: str
@@ -87,6 +88,7 @@ class TurnFinished:
     usage: Usage
     timings: Timings
     thinking: str = ""
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

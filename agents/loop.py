@@ -12,9 +12,9 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agents import prompts
@@ -33,13 +33,17 @@ from agents.events import (
     TurnFinished,
     TurnsDropped,
 )
+from agents.prompts import REFUSAL
+from agents.quoting import QuotedReply
 from agents.tools import Tool, run_tool
+from agents.turn import Answer as Answer
+from agents.turn import Approve as Approve
+from agents.turn import Turn as Turn
 from fireside.errors import FiresideError, ToolError
 from fireside.models.constraints import Choice, Constraint, JsonSchema
 from fireside.models.dialects import CALL_BEGIN
-from fireside.models.sampling import GREEDY, Sampling
+from fireside.models.sampling import GREEDY
 from fireside.models.types import (
-    AdapterUse,
     ChatModel,
     Delta,
     Finished,
@@ -51,44 +55,17 @@ from fireside.models.types import (
     ToolCall,
     Usage,
 )
-from rag.types import Citation
+from rag.types import Citation, Document
 
 if TYPE_CHECKING:
     from rag.library import Library
 
-REFUSAL = "That is not in these documents."
 _MOST_ARGUMENT_TOKENS = 512
 _MOST_UNSEEN_TOKENS = 128
 
 SMALL_MODEL = 500_000_000
 """Below this many parameters the program decides for the model: which tool a message needs, and whether its words about
 a document are shown. Qwen3-0.6B turns 81 % of irrelevant tool requests away (BFCL v4); the bundled model none well."""
-
-Answer = Literal["once", "always", "deny"]
-Approve = Callable[[ApprovalAsked], Awaitable[Answer]]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What a turn is made of.
-
-    messages: the conversation, system first, ending with the person's message. library: search it and cite. tools: what
-    the model may call; those in `allowed` run without asking. max_steps: the most calls. passages: how many of the
-    library's passages the model is shown. dry_run: calls are asked for but never run. keep: the conversation is
-    one that will go on, so its KV state may be written to disk.
-    """
-
-    messages: tuple[Message, ...]
-    sampling: Sampling = field(default_factory=Sampling)
-    max_tokens: int = 512
-    adapters: tuple[AdapterUse, ...] = ()
-    library: Library | None = None
-    tools: tuple[Tool, ...] = ()
-    allowed: frozenset[str] = frozenset()
-    max_steps: int = 6
-    passages: int = 4
-    dry_run: bool = False
-    keep: bool = False
 
 
 async def run_turn(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenerator[Event, None]:
@@ -118,6 +95,7 @@ class _Run:
         self._finish: FinishReason | Literal["loop", "budget"] = "stop"
         self._calls: list[ToolCall] = []
         self._citations: tuple[Citation, ...] = ()
+        self._unsupported: tuple[str, ...] = ()
         self._allowed = set(turn.allowed)
         self._usage, self._timings = Usage(), Timings()
 
@@ -127,6 +105,14 @@ class _Run:
         if self._dropped:
             yield TurnsDropped(self._dropped)
         if self._turn.library is not None:
+            from rag import summary
+
+            document = await asyncio.to_thread(summary.wanted, self._question, self._turn.library)
+            if document is not None:
+                async with aclosing(self._summary(document, self._turn.library)) as events:
+                    async for event in events:
+                        yield event
+                return
             found = await self._passages(self._turn.library)
             yield found
             if found.relevant:
@@ -152,10 +138,14 @@ class _Run:
 
     async def _passages(self, library: Library) -> PassagesFound:
         """Search the library for the question, off the event loop: it may load an encoder and an index."""
-        from rag.relevance import bears_on
+        from rag.relevance import bears_on, calibration_of
 
-        found = await asyncio.to_thread(library.search, self._question, self._turn.passages)
-        return PassagesFound(self._question, tuple(found), bears_on(self._question, found))
+        def searched() -> PassagesFound:
+            found = library.search(self._question, self._turn.passages)
+            relevant = bears_on(self._question, found, library.encoder, calibration_of(library.folder))
+            return PassagesFound(self._question, tuple(found), relevant)
+
+        return await asyncio.to_thread(searched)
 
     async def _answer_from(self, found: PassagesFound) -> AsyncGenerator[Event, None]:
         """Answer from passages, every sentence checked against them and its source numbered."""
@@ -163,12 +153,32 @@ class _Run:
 
         # A boundary that no document can know keeps its text from posing as the prompt around it.
         rendered = prompt_passages(found.passages, secrets.token_hex(4))
-        messages = prompts.with_passages(self._messages, rendered)
         small = await self._model_is_small()
+        messages = prompts.with_passages(self._messages, rendered, quote=not small)
         answer = self._supported_answer(messages, found) if small else self._streamed_answer(messages, found)
         async with aclosing(answer) as events:
             async for event in events:
                 yield event
+        for citation in self._citations:
+            yield CitationChecked(citation)
+        yield self._finished(refused=self._text.strip() == REFUSAL)
+
+    async def _summary(self, document: Document, library: Library) -> AsyncGenerator[Event, None]:
+        """Summarise a whole document: in its own sentences where the model is small, else in checked words."""
+        from rag import summary
+
+        async def write(task: str, text: str) -> str:
+            messages, _ = await fit(
+                prompts.about_text(task, text, secrets.token_hex(4)), self._model, _MOST_UNSEEN_TOKENS
+            )
+            return await self._unseen(Request(messages, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
+
+        if await self._model_is_small():
+            made = await asyncio.to_thread(summary.extract, document, library.encoder)
+        else:
+            made = await summary.written(document, library.encoder, write)
+        self._citations, self._unsupported = made.citations, made.unsupported
+        yield self._shown(made.text)
         for citation in self._citations:
             yield CitationChecked(citation)
         yield self._finished()
@@ -194,15 +204,20 @@ class _Run:
     async def _streamed_answer(
         self, messages: Sequence[Message], found: PassagesFound
     ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
-        """A larger model's words as they come; what the passages say follows where they support no sentence of it."""
+        """A larger model's words as they come, what it copied before as its thoughts; what the passages say follows
+        where they support no sentence of it."""
         from rag import cite
 
         assert self._turn.library is not None
         encoder = self._turn.library.encoder
-        async with aclosing(self._write(messages)) as reply:
-            async for event in reply:
+        reply = QuotedReply()
+        async with aclosing(self._write(messages, reply)) as events:
+            async for event in events:
                 yield event
-        cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder)
+        if self._text.strip() == REFUSAL:
+            return
+        cited = await asyncio.to_thread(cite.cite, self._text, found.passages, encoder, reply.copied)
+        self._unsupported = cited.unsupported
         if not any(citation.verified for citation in cited.citations):
             extract = await asyncio.to_thread(cite.extract, found.query, found.passages, encoder)
             addition = f"\n\n{extract.text}"
@@ -309,9 +324,12 @@ class _Run:
         return "".join(pieces)
 
     async def _write(
-        self, messages: Sequence[Message]
+        self, messages: Sequence[Message], quoted: QuotedReply | None = None
     ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
-        """The reply the person sees. Passages or tool results may have made the conversation longer than it was."""
+        """The reply the person sees. Passages or tool results may have made the conversation longer than it was.
+
+        quoted: takes the text first, and tells what the model copies from its answer.
+        """
         fitting, dropped = await fit(messages, self._model, self._turn.max_tokens)
         if dropped:
             yield TurnsDropped(self._dropped + dropped)
@@ -325,8 +343,8 @@ class _Run:
                     first_token_s = first_token_s or time.monotonic() - self._began
                 match event:
                     case Delta(text):
-                        self._text += text
-                        yield TextDelta(text)
+                        for event_of_text in self._told(*(quoted.push(text) if quoted else ("", text))):
+                            yield event_of_text
                     case Thinking(text):
                         self._thinking += text
                         yield ThinkingDelta(text)
@@ -337,6 +355,17 @@ class _Run:
                         )
                         if self._finish == "stop":
                             self._finish = reason
+        for event_of_text in self._told(*(quoted.close() if quoted else ("", ""))):
+            yield event_of_text
+
+    def _told(self, copied: str, answer: str) -> Iterator[TextDelta | ThinkingDelta]:
+        """A piece of the reply, what is copied for it among the thoughts."""
+        self._thinking += copied
+        self._text += answer
+        if copied:
+            yield ThinkingDelta(copied)
+        if answer:
+            yield TextDelta(answer)
 
     def _count(self, finished: Finished) -> None:
         """Add one generation to the turn's usage and times."""
@@ -364,4 +393,5 @@ class _Run:
             self._usage,
             self._timings,
             self._thinking,
+            self._unsupported,
         )

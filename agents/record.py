@@ -33,8 +33,9 @@ async def record_turn(
     """Pass `events` through, keeping the assistant's message `message_id` in step with them.
 
     Closed early (Escape), the message keeps what came, as "stopped". Its details hold `tools` (calls and results),
-    `citations`, `usage`, `timings`, `finish`, `refused`, `dropped`, `thinking` (what the model thought before it
-    replied, which is no part of the conversation), and `error` with `hint`. Raises StorageError.
+    `citations`, `unsupported` (sentences without a source), `usage`, `timings`, `finish`, `refused`, `dropped`,
+    `thinking` (what the model thought or copied before it replied, which is no part of the conversation), and `error`
+    with `hint`. Raises StorageError.
     """
     recording = _Recording(store, message_id)
     async with aclosing(events):
@@ -90,6 +91,7 @@ class _Recording:
                     "citations": [dataclasses.asdict(citation) for citation in event.citations],
                     "usage": dataclasses.asdict(event.usage),
                     "timings": dataclasses.asdict(event.timings),
+                    **({"unsupported": list(event.unsupported)} if event.unsupported else {}),
                 }
             case TurnFailed(message, hint):
                 self._status = "failed"

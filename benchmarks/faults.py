@@ -59,6 +59,12 @@ def schemas(seed: int, count: int) -> list[str]:
     return found
 
 
+def ingest(seed: int, count: int) -> list[str]:
+    """Libraries whose program is killed, whose disk is full, whose index is damaged, or that two programs use."""
+    found: list[str] = _of_tests("rag/test_library_faults.py").check_ingest(seed, count)
+    return found
+
+
 def _of_tests(path: str) -> ModuleType:
     """A module of the tests, which are no package."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, TESTS / path)
@@ -73,6 +79,7 @@ ROWS: dict[str, tuple[Callable[[int, int], list[str]], int]] = {
     "headers": (headers, 2000),
     "states": (states, 1000),
     "schemas": (schemas, 1000),
+    "ingest": (ingest, 30),
 }
 """Each suite: (seed, count) -> what it found, and its full count."""
 

@@ -1,7 +1,7 @@
 """Gives a reply its sources: a sentence is cited only with the exact words of a passage that support it.
 
 The bundled chat model is too small to be trusted with citing, so the program does it after the reply is written. What a
-model marks itself is checked by the same rule.
+model marks itself is checked by the same rule, and what it puts between quotation marks has to be in the words cited.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fireside.encoder import Encoder
 from rag.contrast import differs
+from rag.quotes import located, quotations
 from rag.sentences import sentence_spans
 from rag.types import Citation, Passage
 from rag.words import content_stems
@@ -40,34 +41,36 @@ _FENCE = re.compile(r"^```.*?(?:^```[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 class CitedReply:
     """A reply with markers [1], [2], ... behind its sentences, and the citation behind each marker, in that order.
 
-    unsupported: how many of its sentences say something that no passage was found to say. verbatim: whether every cited
-    sentence has all its content words from the words it cites, so that it says nothing of its own.
+    unsupported: those of its sentences, on one line each, that say something no passage was found to say. verbatim:
+    whether every cited sentence has all its content words from the words it cites, so that it says nothing of its own.
     """
 
     text: str
     citations: tuple[Citation, ...]
-    unsupported: int = 0
+    unsupported: tuple[str, ...] = ()
     verbatim: bool = True
 
 
 @dataclass(frozen=True)
 class _Source:
-    """One sentence of a passage; `start` and `end` in the document."""
+    """One sentence of a passage, or words of it that the model copied; `start` and `end` in the document."""
 
     passage: int
     start: int
     end: int
     text: str
+    copied: bool = False
 
 
-def cite(reply: str, passages: Sequence[Passage], encoder: Encoder) -> CitedReply:
+def cite(reply: str, passages: Sequence[Passage], encoder: Encoder, copied: str = "") -> CitedReply:
     """`reply` with a marker behind each sentence that a passage supports.
 
     Markers the model wrote itself ([n], n being a passage of the prompt, from 1) are taken out; where the passage they
     name does not support the sentence, nor any other, they come back as a citation that is not verified. Numbers run
-    from 1 in the order of first use; the same quotation keeps its number.
+    from 1 in the order of first use; the same quotation keeps its number. copied: what the model quoted before it
+    answered; of it, what a passage holds is preferred as the source.
     """
-    sources = _sources(passages)
+    sources = [*_copied(copied, passages), *_sources(passages)]
     reply = _MARKED_AFTER.sub(r"\2\1", reply)
     spans = _outside_code(reply) if sources else []
     claims = [_MARKER.sub("", reply[start:end]) for start, end in spans]
@@ -75,21 +78,22 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder) -> CitedRepl
     source_vectors = encoder.encode([source.text for source in sources])
     citations: list[Citation] = []
     parts: list[str] = []
-    written = unsupported = 0
+    unsupported: list[str] = []
+    written = 0
     verbatim = True
     for (start, end), claim, vector in zip(spans, claims, claim_vectors, strict=True):
         marked = [int(number) - 1 for number in _MARKER.findall(reply[start:end])]
         marked = [number for number in marked if 0 <= number < len(passages)]
-        found = _supporting(claim, vector, sources, source_vectors, marked)
+        found = _supporting(claim, vector, sources, source_vectors, marked, passages)
         parts.append(reply[written:start] + (claim if marked or found else reply[start:end]))
         written = end
         if (found is None and len(content_stems(claim)) >= _LEAST_WORDS) or (found and not found[1]):
-            unsupported += 1
+            unsupported.append(" ".join(claim.split()))
         if found:
             verbatim = verbatim and set(content_stems(claim)) <= set(content_stems(found[0].text))
             parts.append(f" [{_number(citations, found[0], passages, found[1])}]")
     parts.append(reply[written:])
-    return CitedReply("".join(parts), tuple(citations), unsupported, verbatim)
+    return CitedReply("".join(parts), tuple(citations), tuple(unsupported), verbatim)
 
 
 def extract(question: str, passages: Sequence[Passage], encoder: Encoder) -> CitedReply:
@@ -137,29 +141,80 @@ def _quote_end(text: str, start: int, end: int) -> int:
     return space if space > start else start + _LONGEST_QUOTE
 
 
+def _copied(text: str, passages: Sequence[Passage]) -> list[_Source]:
+    """The quotations in `text` that a passage holds, with the passage's own words."""
+    return [
+        _Source(number, passages[number].start + start, passages[number].start + end, words, True)
+        for quotation in quotations(text)
+        for number, start, end in _places(quotation, passages)[:1]
+        for words in [passages[number].text[start:end]]
+    ]
+
+
+def _places(quotation: str, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
+    """Where a quotation stands: the passage's number, and start and end in its text."""
+    return [
+        (number, *span)
+        for number, passage in enumerate(passages)
+        for span in [located(quotation, passage.text)]
+        if span is not None
+    ]
+
+
 def _supporting(
-    claim: str, vector: Vectors, sources: Sequence[_Source], vectors: Vectors, marked: Sequence[int]
+    claim: str,
+    vector: Vectors,
+    sources: Sequence[_Source],
+    vectors: Vectors,
+    marked: Sequence[int],
+    passages: Sequence[Passage],
 ) -> tuple[_Source, bool] | None:
     """The source that supports the claim best and True; or the likeliest one of a marked passage and False; or None.
 
-    A passage that the model marked is preferred among those that support the claim.
+    A passage that the model marked, and words it copied, are preferred among those that support the claim. What the
+    claim quotes must be in the source.
     """
     stems = set(content_stems(claim))
     if len(stems) < _LEAST_WORDS or claim.rstrip().endswith("?"):
         return None
-    best: tuple[float, int] | None = None
-    likeliest: tuple[float, int] | None = None
+    quotes = quotations(claim)
+    quoted = [_places(quotation, passages) for quotation in quotes]
+    # Of quoted words it is their place that counts, not each letter of them.
+    at_hand = {
+        word for quotation, places in zip(quotes, quoted, strict=True) if places for word in content_stems(quotation)
+    }
+    best: tuple[float, _Source] | None = None
+    likeliest: tuple[float, _Source] | None = None
     for index, source in enumerate(sources):
         cosine = float(vectors[index] @ vector)
-        contained = len(stems & set(content_stems(source.text))) / len(stems)
-        score = contained + cosine + (0.25 if source.passage in marked else 0.0)
-        if _is_support(claim, source.text, contained, cosine) and (best is None or score > best[0]):
-            best = score, index
+        contained = len(stems & (at_hand | set(content_stems(source.text)))) / len(stems)
+        score = contained + cosine + (0.25 if source.passage in marked else 0.0) + (0.1 if source.copied else 0.0)
+        if best is None or score > best[0]:
+            holding = _with_quotations(source, quoted, passages)
+            if holding is not None and _is_support(claim, holding.text, contained, cosine):
+                best = score, holding
         if source.passage in marked and (likeliest is None or score > likeliest[0]):
-            likeliest = score, index
+            likeliest = score, source
     if best is not None:
-        return sources[best[1]], True
-    return (sources[likeliest[1]], False) if likeliest is not None else None
+        return best[1], True
+    return (likeliest[1], False) if likeliest is not None else None
+
+
+def _with_quotations(
+    source: _Source, quoted: Sequence[Sequence[tuple[int, int, int]]], passages: Sequence[Passage]
+) -> _Source | None:
+    """The source, made longer where a quotation begins in it or ends in it; None where it holds no word of one."""
+    passage = passages[source.passage]
+    start, end = source.start - passage.start, source.end - passage.start
+    for places in quoted:
+        here = [(first, last) for number, first, last in places if number == source.passage]
+        touching = [(first, last) for first, last in here if first < end and last > start]
+        if not touching:
+            return None
+        start, end = min(start, touching[0][0]), max(end, touching[0][1])
+    if not quoted:
+        return source
+    return _Source(source.passage, passage.start + start, passage.start + end, passage.text[start:end], source.copied)
 
 
 def _is_support(claim: str, source: str, contained: float, cosine: float) -> bool:

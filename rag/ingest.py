@@ -1,42 +1,51 @@
-"""Brings files into a library: finds them, reads what is new or changed, cuts, embeds and commits it, file by file."""
+"""Brings files into a library: reads what is new or changed, cuts, embeds and commits it, file by file."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from fireside import paths
 from fireside.database import Database
-from fireside.encoder import ENCODER_ID
 from fireside.errors import DocumentError
 from rag import store
 from rag.chunk import chunks_of, context_of
+from rag.embed import embedded_texts, vector_key
+from rag.find import Failure, Found, find
+from rag.known import Known, State, digest, is_unchanged, known_files, remember, size_kept, state_of
 from rag.library import Library
-from rag.loaders.formats import is_supported, read_bytes
 from rag.reader import Reader
-from rag.store import Record
+from rag.types import Document
 
 Progress = Callable[[int, int], None]
-"""Called with the kilobytes of files done and those there are in all."""
+"""Called with the kilobytes done of the files to read, and those there are in all."""
 
 # Part of every document's recipe: a new number makes the next run read, cut and embed everything again.
 _RECIPE_VERSION = 1
-# Tokens of title and headings embedded above a chunk, at most, so that the chunk itself is never cut off.
-_CONTEXT_TOKENS = 48
-_ENCODER_TOKENS = 254
+# How often a file that changes while it is read is read again before it is left to the next run.
+_READINGS = 3
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A file or folder that was not indexed, why, and what to do. `named`: it was given, not found in a folder."""
+class Change:
+    """One document added, changed or removed, and committed so; how many chunks it has now."""
 
     document: str
-    reason: str
-    named: bool
-    hint: str | None = None
+    kind: Literal["added", "changed", "removed"]
+    chunks: int
+
+
+Told = Callable[[Change], None]
+"""Called with each change once it is committed."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line on a document that was indexed: what was left out of it."""
+
+    document: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -48,89 +57,190 @@ class Report:
     removed: int
     failed: tuple[Failure, ...]
     chunks: int
+    notes: tuple[Note, ...] = ()
+
+
+Broken = dict[str, tuple[State, Failure]]
+"""Files that failed, as they were then, for runs that follow one another: until they change they are not read again."""
 
 
 @dataclass
-class _Found:
-    """Files to index, in order (the value says whether it was named itself), and what could not be looked at."""
+class _Run:
+    """One run over a library, and what it has done so far."""
 
-    files: dict[str, bool] = field(default_factory=dict)
+    library: Library
+    database: Database
+    reader: Reader
+    chunk_tokens: int
+    known: dict[str, Known]
+    told: Told | None
+    indexed: int = 0
+    chunks: int = 0
     failures: list[Failure] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    seen_again: list[tuple[str, State]] = field(default_factory=list)
+
+    @property
+    def recipe(self) -> str:
+        return recipe(self.chunk_tokens, self.library.encoder.id)
+
+    def tell(self, change: Change) -> None:
+        if self.told:
+            self.told(change)
 
 
-def add(library: Library, given: Sequence[str | Path], chunk_tokens: int, progress: Progress | None = None) -> Report:
+def add(
+    library: Library,
+    given: Sequence[str | Path],
+    chunk_tokens: int,
+    progress: Progress | None = None,
+    told: Told | None = None,
+    tags: Sequence[str] = (),
+) -> Report:
     """Index these files and folders; documents already there that did not change are left alone.
 
-    chunk_tokens: the longest chunk. What is committed stays if the run is interrupted, and is not read again.
+    chunk_tokens: the longest chunk. tags: given to all of these documents, old and new. What is committed stays if the
+    run is interrupted, and is not read again.
     Raises StorageError where the library cannot be written; a file's own failure is in the report.
     """
-    return _index(library, _find(given), chunk_tokens, progress, sweep=False)
+    found = find(given)
+    report = _index(library, found, chunk_tokens, progress, told, {}, sweep=False)
+    if tags:
+        with store.opened(library.database) as database:
+            store.tag(database, sorted(found.files.keys() & known_files(database).keys()), tags, ())
+    return report
 
 
-def sync(library: Library, given: Sequence[str | Path], chunk_tokens: int, progress: Progress | None = None) -> Report:
+def sync(
+    library: Library,
+    given: Sequence[str | Path],
+    chunk_tokens: int,
+    progress: Progress | None = None,
+    told: Told | None = None,
+    broken: Broken | None = None,
+    absent: Sequence[Path] = (),
+) -> Report:
     """Make the library hold these files and folders and nothing else: `add`, and documents not found there are removed.
 
     A document whose place could not be looked at (a folder that is missing or not readable) stays.
+    broken: kept by the caller from one run to the next. absent: folders to take for ones that are not there.
     """
-    return _index(library, _find(given), chunk_tokens, progress, sweep=True)
+    found = find(given)
+    found.unseen += map(str, absent)
+    return _index(library, found, chunk_tokens, progress, told, {} if broken is None else broken, sweep=True)
 
 
-def _index(library: Library, found: _Found, chunk_tokens: int, progress: Progress | None, sweep: bool) -> Report:
-    failures = list(found.failures)
-    indexed = unchanged = chunks = removed = 0
-    sizes = {path: _size(path) for path in found.files}
-    total, done = sum(sizes.values()), 0
-    recipe = f"{_RECIPE_VERSION} {chunk_tokens} {ENCODER_ID}"
+def cut_again(library: Library, database: Database, path: str, chunk_tokens: int) -> int:
+    """Cut, embed and commit a document anew from the text in the record, whatever has become of its file.
+
+    Returns the number of its chunks, 0 where it is not there.
+    """
+    known, document = known_files(database).get(path), store.document(database, path)
+    if known is None or document is None:
+        return 0
+    return _commit(library, database, document, known, chunk_tokens, lambda part, of: None)
+
+
+def recipe(chunk_tokens: int, encoder_id: str) -> str:
+    """Names the way documents are cut and embedded now; the encoder comes last."""
+    return f"{_RECIPE_VERSION} {chunk_tokens} {encoder_id}"
+
+
+def _index(
+    library: Library,
+    found: Found,
+    chunk_tokens: int,
+    progress: Progress | None,
+    told: Told | None,
+    broken: Broken,
+    sweep: bool,
+) -> Report:
+    states = {path: state_of(Path(path)) for path in found.files}
     with store.opened(library.database) as database, Reader() as reader:
-        known = {record.path: record for record in store.records(database)}
-        for path, named in found.files.items():
+        library.check_encoder(database)
+        run = _Run(library, database, reader, chunk_tokens, known_files(database), told, failures=found.failures)
+        wanted = [path for path in found.files if not _is_done(run, run.known.get(path), states[path])]
+        total, done = sum(max(states[path].size, 1) for path in wanted), 0
+        for path in wanted:
+            size = max(states[path].size, 1)
 
-            def embedded(part: int, of: int, before: int = done, size: int = sizes[path]) -> None:
+            def embedded(part: int, of: int, before: int = done, size: int = size) -> None:
                 if progress:
                     progress((before + size * part // of) // 1000, max(total // 1000, 1))
 
-            try:
-                made = _index_file(database, library, reader, path, known.get(path), recipe, chunk_tokens, embedded)
-                chunks += made or 0
-                indexed += made is not None
-                unchanged += made is None
-            except DocumentError as error:
-                kept = "; the version indexed before is kept" if path in known else ""
-                failures.append(Failure(path, f"{error.message}{kept}", named, error.hint))
-            done += sizes[path]
+            _index_or_note(run, path, found.files[path], states[path], broken, embedded)
+            done += size
             embedded(1, 1)
-        if sweep:
-            gone = [path for path in known if path not in found.files and not _under_any(path, found.unseen)]
-            if gone:
-                store.remove(database, gone)
-            removed = len(gone)
-        if indexed or removed:
+        if run.seen_again:
+            remember(database, run.seen_again)
+        gone = [path for path in run.known if path not in found.files and not found.hides(path)] if sweep else []
+        if gone:
+            store.remove(database, gone)
+            for path in gone:
+                run.tell(Change(path, "removed", 0))
+        if run.indexed or gone:
             library.index.line_up(database)
-    return Report(indexed, unchanged, removed, tuple(failures), chunks)
+    unchanged = len(found.files) - len(wanted) + len(run.seen_again)
+    return Report(run.indexed, unchanged, len(gone), tuple(run.failures), run.chunks, tuple(run.notes))
 
 
-def _index_file(
-    database: Database,
-    library: Library,
-    reader: Reader,
-    path: str,
-    known: Record | None,
-    recipe: str,
-    chunk_tokens: int,
-    embedded: Progress,
-) -> int | None:
-    """Index one file; the number of its chunks, or None where it has not changed. Raises DocumentError."""
+def _is_done(run: _Run, known: Known | None, state: State) -> bool:
+    return known is not None and known.recipe == run.recipe and is_unchanged(known, state)
+
+
+def _index_or_note(run: _Run, path: str, named: bool, state: State, broken: Broken, embedded: Progress) -> None:
+    """Index one file, or note why that was not possible."""
+    before, failure = broken.get(path, (None, None))
+    if failure and before == state and state.sure:
+        run.failures.append(failure)
+        return
+    broken.pop(path, None)
+    try:
+        _index_file(run, path, embedded)
+    except DocumentError as error:
+        kept = "; the version indexed before is kept" if path in run.known else ""
+        failure = Failure(path, f"{error.message}{kept}", named, error.hint)
+        run.failures.append(failure)
+        broken[path] = state, failure
+
+
+def _index_file(run: _Run, path: str, embedded: Progress) -> None:
+    """Index one file, or note that its content is the one indexed. Raises DocumentError."""
     _check_name(path)
+    known = run.known.get(path)
     file = Path(path)
-    sha256 = hashlib.sha256(read_bytes(file)).hexdigest()
-    if known and (known.sha256, known.recipe) == (sha256, recipe):
-        return None
-    document = reader.read(file)
+    for _ in range(_READINGS):
+        state = state_of(file)
+        try:
+            sha256 = digest(file)
+            if known and (known.sha256, known.recipe) == (sha256, run.recipe):
+                run.seen_again.append((path, state))
+                return
+            document = run.reader.read(file)
+        except DocumentError:
+            if _is_as(file, state):
+                raise
+            continue  # half a file may be called damaged
+        if _is_as(file, state):
+            break
+    else:
+        raise DocumentError(f"{path} is being written: it changed while it was read", "run it again when it is ready")
+    version = Known(sha256, size_kept(state), state.mtime, "")
+    chunks = _commit(run.library, run.database, document, version, run.chunk_tokens, embedded)
+    run.indexed += 1
+    run.chunks += chunks
+    run.notes += [Note(path, note) for note in document.notes]
+    run.tell(Change(path, "changed" if known else "added", chunks))
+
+
+def _commit(
+    library: Library, database: Database, document: Document, version: Known, chunk_tokens: int, embedded: Progress
+) -> int:
+    """Cut and embed a document and put it into the record as one transaction; the number of its chunks."""
     chunks = chunks_of(document, library.encoder, chunk_tokens)
     contexts = [context_of(document.title, chunk.heading) for chunk in chunks]
-    texts = _embedded_texts(library, chunks_texts=[chunk.text for chunk in chunks], contexts=contexts)
-    keys = [hashlib.sha256(f"{ENCODER_ID}\n{text}".encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
+    texts = embedded_texts(library.encoder, [chunk.text for chunk in chunks], contexts)
+    keys = [vector_key(library.encoder.id, text) for text in texts]
     vectors = store.cached_vectors(database, keys)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}
     fresh = library.encoder.encode(list(missing.values()), embedded)
@@ -142,78 +252,19 @@ def _index_file(
         contexts,
         keys,
         [vectors[key] for key in keys],
-        sha256,
-        _mtime(file),
-        recipe,
+        version.sha256,
+        version.size,
+        version.mtime,
+        recipe(chunk_tokens, library.encoder.id),
+        library.encoder.id,
     )
     return len(chunks)
 
 
-def _embedded_texts(library: Library, chunks_texts: Sequence[str], contexts: Sequence[str]) -> list[str]:
-    """Each chunk below as much of its line of title and headings as leaves the chunk whole."""
-    counts = library.encoder.count_tokens(chunks_texts)
-    words: dict[str, list[tuple[int, int, int]]] = {}
-    texts = []
-    for text, count, context in zip(chunks_texts, counts, contexts, strict=True):
-        if context not in words:
-            words[context] = library.encoder.words(context)
-        room = min(_CONTEXT_TOKENS, _ENCODER_TOKENS - count)
-        end = 0
-        for _, stop, tokens in words[context]:
-            room -= tokens
-            if room < 0:
-                break
-            end = stop
-        texts.append(f"{context[:end]}\n{text}" if end else text)
-    return texts
-
-
-def _find(given: Sequence[str | Path]) -> _Found:
-    """The files meant by these paths: named files as they are, folders with all they hold."""
-    found = _Found()
-    for each in given:
-        path = _absolute(each)
-        if path.is_dir():
-            for file in _walk(path, found):
-                found.files.setdefault(str(file), False)
-        elif path.exists():
-            found.files[str(path)] = True
-        else:
-            found.failures.append(Failure(str(path), f"there is no file or folder {path}", True, "check the path"))
-            # A file gone from a folder that is there has vanished; of a folder that is gone nothing is known.
-            found.unseen.append(str(path if path.parent.is_dir() else path.parent))
-    return found
-
-
-def _walk(root: Path, found: _Found) -> Iterator[Path]:
-    """The supported files below `root`, in order. Hidden ones are left out, and links that lead out of it."""
-    real_root = root.resolve()
-
-    def refused(error: OSError) -> None:
-        found.failures.append(Failure(str(error.filename), f"cannot open the folder: {error.strerror}", False))
-        found.unseen.append(str(error.filename))
-
-    for folder, folders, files in os.walk(root, onerror=refused):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            file = Path(folder) / name
-            if name.startswith(".") or not is_supported(file):
-                continue
-            if file.is_symlink() and not _leads_into(file, real_root):
-                continue
-            yield file
-
-
-def _leads_into(link: Path, root: Path) -> bool:
-    try:
-        return link.resolve().is_relative_to(root)
-    except RuntimeError:  # a link that leads round to itself
-        return False
-
-
-def _absolute(path: str | Path) -> Path:
-    """The path from the root, "." and ".." taken out, links left in: the name the person knows the file by."""
-    return Path(os.path.normpath(paths.expanded(path).absolute()))
+def _is_as(file: Path, state: State) -> bool:
+    """Whether the file is still as it was when its state was taken."""
+    now = state_of(file)
+    return (now.size, now.mtime) == (state.size, state.mtime)
 
 
 def _check_name(path: str) -> None:
@@ -221,22 +272,3 @@ def _check_name(path: str) -> None:
         path.encode("utf-8")
     except UnicodeEncodeError:
         raise DocumentError(f"the name of {path!r} is not valid text", "rename the file") from None
-
-
-def _size(path: str) -> int:
-    try:
-        return max(Path(path).stat().st_size, 1)
-    except OSError:
-        return 1
-
-
-def _mtime(file: Path) -> float:
-    """Seconds since the epoch; 0 for a file that has just gone."""
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _under_any(path: str, folders: Sequence[str]) -> bool:
-    return any(path.startswith(folder.rstrip("/") + "/") for folder in folders)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fireside import paths
+from fireside.database import Database
 from fireside.encoder import Encoder, bundled_encoder
-from fireside.errors import DocumentError
-from rag import search, store
+from fireside.errors import DocumentError, StorageError
+from rag import migrate, search, store
+from rag.chroma import Server, checked_address
+from rag.expand import CountTokens, expand
+from rag.filters import Filters
 from rag.store import Record
-from rag.types import Document, Passage
+from rag.types import Chunk, Document, Passage
 from rag.vectors import VectorIndex
 
 DEFAULT = "default"
@@ -21,7 +26,10 @@ class Library:
     """One library on disk. Its methods may be called from any thread; the encoder and Chroma load at first need."""
 
     def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
-        """The library in `folder`, which is made at the first use. Nothing is opened yet."""
+        """The library in `folder`, which is made at the first use. Nothing is opened yet.
+
+        encoder: the bundled one where None. It has to be the one that made the library's vectors; `migrate` changes it.
+        """
         self.folder = folder
         self.name = folder.name
         self.database = folder / "library.db"
@@ -42,6 +50,12 @@ class Library:
             raise DocumentError(f"{path} has just been removed from the library", "list the library again")
         return found
 
+    def chunks(self, name: str) -> list[Chunk]:
+        """The chunks of the document called `name`, in order."""
+        with store.opened(self.database) as database:
+            (path,) = _matched(self.name, [name], [record.path for record in store.records(database)])
+            return store.chunks_of(database, path)
+
     def remove(self, names: Sequence[str]) -> list[str]:
         """Take documents out of the library (not off the disk), all of them or, where one is not there, none.
 
@@ -53,16 +67,87 @@ class Library:
             self.index.line_up(database)
         return chosen
 
-    def search(self, question: str, k: int) -> list[Passage]:
-        """The `k` passages that fit `question` best, best first; fewer where the library holds fewer."""
-        with store.opened(self.database) as database:
-            return search.search(database, self.index, self.encoder, question, k)
+    def search(
+        self, question: str, k: int, filters: Filters | None = None, rerank: search.Rerank | None = None
+    ) -> list[Passage]:
+        """The `k` passages that fit `question` best, best first; fewer where there are fewer.
 
-    def rebuild(self) -> int:
-        """Make the Chroma folder anew from the record, without embedding anything. Returns the number of chunks."""
+        filters: which documents are looked into. rerank: scores the best passages anew (`rag/search.py`).
+        """
+        with store.opened(self.database) as database:
+            self.check_encoder(database)
+            return search.search(database, self.index, self.encoder, question, k, filters, rerank=rerank)
+
+    def expand(
+        self, passages: Sequence[Passage], budget: int, count_tokens: CountTokens | None = None
+    ) -> list[Passage]:
+        """The passages widened to their sections or neighbours, all together at most `budget` tokens (`rag/expand.py`).
+
+        count_tokens: the encoder's, where None.
+        """
+        documents, chunks = {}, {}
+        with store.opened(self.database) as database:
+            for path in dict.fromkeys(passage.document for passage in passages):
+                if found := store.document(database, path):
+                    documents[path] = found
+                    chunks[path] = store.chunks(database, path)
+        return expand(passages, documents, chunks, budget, count_tokens or self.encoder.count_tokens)
+
+    def tag(self, names: Sequence[str], add: Sequence[str] = (), remove: Sequence[str] = ()) -> list[str]:
+        """Give documents tags and take others from them; names are as in `document`. Returns the paths."""
+        with store.opened(self.database) as database:
+            chosen = _matched(self.name, names, [record.path for record in store.records(database)])
+            store.tag(database, chosen, add, remove)
+        return chosen
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make the vector index anew from the record. Nothing is embedded, unless another encoder made the vectors
+        (`migrate`). Returns the number of chunks."""
+        self.migrate(progress)
         with store.opened(self.database) as database:
             self.index.rebuild(database)
-            return len(store.generation_and_ids(database)[1])
+            return store.count_chunks(database)
+
+    def migrate(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed everything with this library's encoder where another one made the vectors (`rag/migrate.py`). Until it
+        is done the old ones serve those who have it open with the old encoder. Returns how many chunks were embedded."""
+        with store.opened(self.database) as database:
+            before = self.index.place(database)
+            made = migrate.migrate(database, self.encoder, progress)
+            self.index.line_up(database)
+            if isinstance(before, Server) and before != self.index.place(database):
+                before.clear()
+        return made
+
+    def use_server(self, address: str | None) -> None:
+        """Keep the vectors on the Chroma server at `http://HOST:PORT`, or in the library's folder again where None.
+
+        They are copied there from the record; nothing is embedded. Raises StorageError where the server does not
+        answer, and then nothing has changed.
+        """
+        address = checked_address(address) if address else None
+        with store.opened(self.database) as database:
+            old, before = store.setting(database, store.SERVER), self.index.place(database)
+            store.set_setting(database, store.SERVER, address)
+            try:
+                self.index.line_up(database)
+            except StorageError:
+                store.set_setting(database, store.SERVER, old)
+                raise
+            if before != self.index.place(database):
+                with contextlib.suppress(StorageError):  # a server that is gone keeps what it has
+                    before.clear()
+
+    def check_encoder(self, database: Database) -> None:
+        """Raises DocumentError where another encoder than this library's made the vectors in its record: their numbers
+        have nothing to do with each other."""
+        made_by = store.setting(database, store.ENCODER)
+        if made_by not in (None, self.encoder.id) and store.count_chunks(database):
+            raise DocumentError(
+                f"the library {self.name!r} was embedded with {made_by}, and this is {self.encoder.id}: "
+                "their vectors cannot be compared",
+                f"embed it anew: fireside docs rebuild --library {self.name}",
+            )
 
     def close(self) -> None:
         """Let go of Chroma's files; a later call opens them again."""

@@ -1,25 +1,26 @@
-"""Decides, by scores and outside the model, whether the passages found bear on a question at all."""
+"""Decides, by scores and outside the model, whether the passages found answer a question at all."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from fireside import atomic
+from fireside.encoder import ENCODER_ID, Encoder
+from rag.sentences import sentence_spans
 from rag.types import Passage
 from rag.words import content_stems
 
-WORDS_WEIGHT = 0.2
-"""The share of matched words in `evidence`; the rest is the cosine. With words alone a chance word in common counts too
-much, without them an exact name the encoder has never seen counts too little."""
+LOOKED_AT = 4
+"""Passages, best first, that the signs are taken from; more of them would find a chance likeness more often."""
 
-THRESHOLD = 0.35
-"""The evidence from which passages bear on a question. It belongs to this encoder (all-MiniLM-L6-v2).
-
-Chosen on four corpora (a speech, encyclopedia articles, SQuAD paragraphs, abstracts): of 570 questions on a library's
-own subject 1.8 % are refused, of 1,710 on another's 2.2 % are let through, of 96 of small talk and general knowledge
-12.5 %. A question on the library's subject that it happens not to answer is let through. Measured again by
-`benchmarks/documents.py --row refusal`.
-"""
-
+# The lead of the only passage there is: that of an ordinary first one.
+_ORDINARY_LEAD = 0.15
+# A question of one rare word and one of thirty are not made more different than this.
+_MOST_WORDS = 12
 # Asked about a document itself, these find no passage that resembles the question, and are answerable all the same.
 _ABOUT_DOCUMENTS = frozenset(
     content_stems(
@@ -28,24 +29,118 @@ _ABOUT_DOCUMENTS = frozenset(
 )
 
 
-def bears_on(question: str, passages: Sequence[Passage]) -> bool:
-    """Whether any passage bears on the question; False where there are none."""
+@dataclass(frozen=True)
+class Signs:
+    """What tells that passages answer a question.
+
+    sentence: of the best sentence, its cosine to the question plus the share of the question's content words it holds.
+    passage: the largest share of these words in one passage, title and headings included. lead: how far the best
+    passage's fused score is above the second's. words: content words of the question, at most 12, over 12; each sign is
+    worth more where there are many.
+    """
+
+    sentence: float
+    passage: float
+    lead: float
+    words: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A logistic model of the signs: `intercept` + weights * signs are the log-odds that the passages answer.
+
+    A question is refused where they are below `threshold`. encoder: the encoder whose cosines they were fitted on.
+    """
+
+    intercept: float
+    sentence: float
+    passage: float
+    lead: float
+    words: float
+    threshold: float = 0.0
+    encoder: str = ENCODER_ID
+
+
+BUNDLED = Calibration(intercept=-7.7, sentence=4.5, passage=2.35, lead=2.9, words=3.0)
+"""For the bundled encoder, fitted by `benchmarks/refusal.py --fit` on a speech, encyclopedia articles, SQuAD paragraphs
+and fairy tales: half of the questions answerable, a quarter without the passage that answers them, a quarter about
+another corpus. A library with questions of its own can be fitted: `fireside eval rag DATA --library NAME --calibrate`.
+"""
+
+_FILE = "relevance.json"
+
+
+def bears_on(question: str, passages: Sequence[Passage], encoder: Encoder, calibration: Calibration = BUNDLED) -> bool:
+    """Whether the passages, best first, answer the question; False where there are none."""
     if not passages:
         return False
     asked = set(content_stems(question))
     if asked and asked <= _ABOUT_DOCUMENTS:
         return True
-    return evidence(question, passages) >= THRESHOLD
+    return log_odds(signs_of(question, passages, encoder), calibration) >= calibration.threshold
 
 
-def evidence(question: str, passages: Sequence[Passage]) -> float:
-    """The best cosine, and the largest share of the question's content words that one passage (title and headings
-    included) holds, as one weighted mean in [-1, 1]."""
+def log_odds(signs: Signs, calibration: Calibration = BUNDLED) -> float:
+    """How likely the passages answer the question, as ln(p / (1 - p))."""
+    return (
+        calibration.intercept
+        + calibration.sentence * signs.sentence
+        + calibration.passage * signs.passage
+        + calibration.lead * signs.lead
+        + calibration.words * signs.words
+    )
+
+
+def signs_of(question: str, passages: Sequence[Passage], encoder: Encoder) -> Signs:
+    """The signs of at least one passage, best first. Encodes the sentences of the first four."""
     asked = set(content_stems(question))
-    similarity = max(passage.similarity for passage in passages)
-    shares = [
-        len(asked & set(content_stems(" ".join([passage.title, *passage.heading, passage.text])))) / len(asked)
-        for passage in passages
-        if asked
+    looked_at = passages[:LOOKED_AT]
+    sentences = [passage.text[start:end] for passage in looked_at for start, end in sentence_spans(passage.text)] or [
+        passages[0].text
     ]
-    return (1 - WORDS_WEIGHT) * similarity + WORDS_WEIGHT * max(shares, default=0.0)
+    vectors = encoder.encode([question, *sentences])
+    cosines = vectors[1:] @ vectors[0]
+
+    def share(text: str) -> float:
+        return len(asked & set(content_stems(text))) / len(asked) if asked else 0.0
+
+    return Signs(
+        sentence=max(float(cosine) + share(text) for cosine, text in zip(cosines, sentences, strict=True)),
+        passage=max(share(" ".join([each.title, *each.heading, each.text])) for each in looked_at),
+        lead=passages[0].score - passages[1].score if len(passages) > 1 else _ORDINARY_LEAD,
+        words=min(len(asked), _MOST_WORDS) / _MOST_WORDS,
+    )
+
+
+def fitted_threshold(
+    scores: Sequence[float], answerable: Sequence[bool], precision: float = 0.8, recall: float = 0.7
+) -> float:
+    """The threshold on `scores` (log-odds, one a question) whose refusals come nearest to both aims, or pass both
+    furthest: the smaller of precision over its aim and recall over its aim is largest. Weighs questions alike."""
+    lacking = sum(not each for each in answerable)
+    best, chosen = -1.0, BUNDLED.threshold
+    ordered = sorted(zip(scores, answerable, strict=True))
+    right = 0
+    for number, (score, answers) in enumerate(ordered, start=1):
+        right += not answers
+        following = ordered[number][0] if number < len(ordered) else math.inf
+        if score == following or not lacking:
+            continue
+        quality = min(right / number / precision, right / lacking / recall)
+        if quality > best:
+            best, chosen = quality, (score + following) / 2 if following < math.inf else score + 1.0
+    return chosen
+
+
+def calibration_of(folder: Path) -> Calibration:
+    """The calibration kept in a library's folder by `keep`, or the bundled one where there is none for this encoder."""
+    try:
+        kept = Calibration(**json.loads((folder / _FILE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return BUNDLED
+    return kept if kept.encoder == ENCODER_ID else BUNDLED
+
+
+def keep(folder: Path, calibration: Calibration) -> None:
+    """Keep a calibration in a library's folder. Raises StorageError where it cannot be written."""
+    atomic.write_text(folder / _FILE, json.dumps(asdict(calibration)) + "\n")

@@ -8,6 +8,8 @@ from pathlib import PurePath
 from fireside.text import for_terminal, for_terminal_line
 from rag.types import Citation, Passage
 
+_SHOWN = 160
+
 
 def prompt_passages(passages: Sequence[Passage], boundary: str) -> str:
     """The passages, numbered from 1, between lines that hold `boundary`.
@@ -28,6 +30,14 @@ def sources_list(citations: Sequence[Citation]) -> list[str]:
         f"[{citation.marker}] {_place(citation.document, citation.page, citation.heading)}"
         + ("" if citation.verified else " (support not found)")
         for citation in citations
+    ]
+
+
+def nearest_list(passages: Sequence[Passage]) -> list[str]:
+    """One line a passage for a question that is not answered: the file's name, the page or the headings, its words."""
+    return [
+        f"- {_place(passage.document, passage.page, passage.heading)}: {for_terminal_line(passage.text, _SHOWN)}"
+        for passage in passages
     ]
 
 

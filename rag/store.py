@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fireside.database import Database, Migration
+from fireside.errors import StorageError
 from fireside.interrupts import interrupts_held
 from rag.reader import blocks_from
 from rag.types import Chunk, Document
@@ -43,27 +44,66 @@ _MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)",
         "INSERT INTO state VALUES (1, 0)",
     ),
+    # Bytes of the file; -1 where its times prove nothing and its content has to be compared.
+    ("ALTER TABLE documents ADD COLUMN size INTEGER NOT NULL DEFAULT -1",),
+    (
+        # By path, so that a document's tags outlast its versions.
+        "CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT ROWID",
+        "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        # In how many chunks a stem occurs: computed by SQLite when it is asked, nothing is stored.
+        "CREATE VIRTUAL TABLE vocabulary USING fts5vocab (full_text, row)",
+        "ALTER TABLE documents ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'",
+        # What filters look at, beside the long texts and not behind them.
+        "CREATE INDEX documents_filtered ON documents (path, title, mtime)",
+        # By number: a row of this size in a table without row ids has few neighbours, and so a deep tree above it.
+        "ALTER TABLE vectors RENAME TO keyed_vectors",
+        "CREATE TABLE vectors (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL)",
+        "INSERT INTO vectors (key, vector) SELECT key, vector FROM keyed_vectors",
+        "ALTER TABLE chunks ADD COLUMN embedding INTEGER REFERENCES vectors",
+        "UPDATE chunks SET embedding = (SELECT id FROM vectors WHERE key = chunks.vector)",
+        "DROP INDEX chunks_vector",
+        "ALTER TABLE chunks DROP COLUMN vector",
+        "CREATE INDEX chunks_embedding ON chunks (embedding)",
+        "DROP TABLE keyed_vectors",
+        # Until now a recipe was a version, a chunk size and the encoder, and there was only one encoder.
+        """
+        INSERT INTO settings SELECT 'encoder', substr(rest, instr(rest, ' ') + 1)
+        FROM (SELECT substr(recipe, instr(recipe, ' ') + 1) AS rest FROM documents LIMIT 1)
+        """,
+    ),
 )
 # Longer than the usual: another process may be committing a document of many thousand chunks.
 _BUSY_SECONDS = 30.0
 # SQLite takes up to 32,766 parameters a statement (SQLITE_MAX_VARIABLE_NUMBER); far fewer are as fast.
 _PARAMETERS = 500
-# What the full-text score counts a word of title and headings for, beside one of the body.
-_CONTEXT_WEIGHT = 0.5
+
+ENCODER = "encoder"
+"""The setting with the id of the encoder that made the library's vectors (`rag.library` refuses another)."""
+
+SERVER = "server"
+"""The setting with the address of a Chroma server that holds the library's vectors instead of its folder."""
+
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+"""How the full text is cut into words and stemmed (https://www.sqlite.org/fts5.html#tokenizers)."""
+
+CONTEXT_WEIGHT = 0.5
+"""What the full-text score counts a word of title and headings for, beside one of the body."""
 
 
 @dataclass(frozen=True)
 class Record:
     """What is known of an indexed file. `sha256` is of its bytes, `mtime` in seconds; `recipe` names the way it was cut
-    and embedded, so that another setting or another encoder makes it new."""
+    and embedded, so that another setting or another encoder makes it new. `size` in bytes, or -1: see rag/known.py."""
 
     path: str
     title: str
     sha256: str
+    size: int
     mtime: float
     recipe: str
     characters: int
     chunks: int
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,57 +150,126 @@ def put(
     keys: Sequence[str],
     vectors: Sequence[Vectors],
     sha256: str,
+    size: int,
     mtime: float,
     recipe: str,
+    encoder_id: str,
 ) -> None:
-    """Replace the document of this path by a new version, as one transaction.
+    """Replace the document of this path by a new version, as one transaction. Raises StorageError.
 
     contexts: the line of title and headings indexed with each chunk. keys, vectors: one a chunk, float32 of shape
-    (384,) each.
+    (dimension,) each, made by the encoder of this id.
     """
     blocks = json.dumps([dataclasses.asdict(block) for block in document.blocks])
     with database.transaction() as connection:
         let_go = _delete(connection, [document.path])
+        _refuse_another_encoder(connection, encoder_id)
         owner = connection.execute(
-            "INSERT INTO documents (path, title, text, blocks, sha256, mtime, recipe) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (document.path, document.title, document.text, blocks, sha256, mtime, recipe),
+            "INSERT INTO documents (path, title, text, blocks, notes, sha256, size, mtime, recipe) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                document.path,
+                document.title,
+                document.text,
+                blocks,
+                json.dumps(document.notes),
+                sha256,
+                size,
+                mtime,
+                recipe,
+            ),
         ).lastrowid
         for chunk, context, key, vector in zip(chunks, contexts, keys, vectors, strict=True):
+            connection.execute("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", (key, vector.tobytes()))
             row = connection.execute(
-                "INSERT INTO chunks (document, start, stop, page, heading, vector) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO chunks (document, start, stop, page, heading, embedding) "
+                "VALUES (?, ?, ?, ?, ?, (SELECT id FROM vectors WHERE key = ?))",
                 (owner, chunk.start, chunk.end, chunk.page, json.dumps(chunk.heading), key),
             ).lastrowid
             connection.execute(
                 "INSERT INTO full_text (rowid, context, body) VALUES (?, ?, ?)", (row, context, chunk.text)
             )
-            connection.execute("INSERT OR IGNORE INTO vectors VALUES (?, ?)", (key, vector.tobytes()))
+        connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (ENCODER, encoder_id))
         _finish(connection, let_go)
 
 
 def remove(database: Database, paths: Sequence[str]) -> None:
-    """Take these documents out, with their chunks, full text, and the vectors no other chunk needs; one transaction."""
+    """Take these documents out, with their chunks, full text, tags, and the vectors no other chunk needs; one
+    transaction."""
     with database.transaction() as connection:
+        connection.executemany("DELETE FROM tags WHERE path = ?", [(path,) for path in paths])
         _finish(connection, _delete(connection, paths))
 
 
 def records(database: Database) -> list[Record]:
     """Every document, by path."""
     rows = database.read(
-        "SELECT path, title, sha256, mtime, recipe, length(text), "
+        "SELECT path, title, sha256, size, mtime, recipe, length(text), "
         "(SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents ORDER BY path"
     )
-    return [Record(*row) for row in rows]
+    tags: dict[str, list[str]] = {}
+    for path, tag in database.read("SELECT path, tag FROM tags ORDER BY path, tag"):
+        tags.setdefault(path, []).append(tag)
+    return [dataclasses.replace(Record(*row), tags=tuple(tags.get(row["path"], ()))) for row in rows]
+
+
+def tag(database: Database, paths: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> None:
+    """Give these documents the tags in `add` and take those in `remove` from them; one transaction."""
+    with database.transaction() as connection:
+        connection.executemany(
+            "DELETE FROM tags WHERE path = ? AND tag = ?", [(path, name) for path in paths for name in remove]
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(path, name) for path in paths for name in add]
+        )
+
+
+def setting(database: Database, name: str) -> str | None:
+    """A setting of this library (ENCODER, SERVER ...), None where it is not set."""
+    for (value,) in database.read("SELECT value FROM settings WHERE name = ?", (name,)):
+        return str(value)
+    return None
+
+
+def library_id(database: Database) -> str:
+    """What tells this library from every other, on a server that many use; drawn at the first call."""
+    if known := setting(database, "id"):
+        return known
+    with database.transaction() as connection:
+        connection.execute("INSERT OR IGNORE INTO settings VALUES ('id', lower(hex(randomblob(8))))")
+    return str(setting(database, "id"))
+
+
+def set_setting(database: Database, name: str, value: str | None) -> None:
+    """Set a setting of this library; None takes it out."""
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM settings WHERE name = ?", (name,))
+        if value is not None:
+            connection.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
 
 
 def document(database: Database, path: str) -> Document | None:
     """A document with its text and blocks, or None."""
-    for title, text, blocks in database.read("SELECT title, text, blocks FROM documents WHERE path = ?", (path,)):
-        return Document(path, title, text, blocks_from(json.loads(blocks)))
+    for title, text, blocks, notes in database.read(
+        "SELECT title, text, blocks, notes FROM documents WHERE path = ?", (path,)
+    ):
+        return Document(path, title, text, blocks_from(json.loads(blocks)), tuple(json.loads(notes)))
     return None
 
 
+def chunks_of(database: Database, path: str) -> list[Chunk]:
+    """The chunks of a document, in order; none where it is not there."""
+    # SQLite's substr counts characters from 1.
+    rows = database.read(
+        "SELECT start, stop, substr(text, start + 1, stop - start), page, heading "
+        "FROM chunks JOIN documents ON documents.id = chunks.document WHERE path = ? ORDER BY start, chunks.id",
+        (path,),
+    )
+    return [Chunk(start, end, text, page, tuple(json.loads(heading))) for start, end, text, page, heading in rows]
+
+
 def cached_vectors(database: Database, keys: Iterable[str]) -> dict[str, Vectors]:
-    """The vectors already known under these keys, each float32 of shape (384,)."""
+    """The vectors already known under these keys, each float32 of shape (dimension,)."""
     with interrupts_held():
         import numpy as np
 
@@ -169,19 +278,23 @@ def cached_vectors(database: Database, keys: Iterable[str]) -> dict[str, Vectors
 
 
 def vectors_of(database: Database, chunk_ids: Sequence[int]) -> dict[int, Vectors]:
-    """The vectors of these chunks, each float32 of shape (384,)."""
-    import numpy as np
+    """The vectors of these chunks, each float32 of shape (dimension,)."""
+    with interrupts_held():
+        import numpy as np
 
-    query = "SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.key = chunks.vector WHERE id IN ({})"
+    query = (
+        "SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.id = chunks.embedding "
+        "WHERE chunks.id IN ({})"
+    )
     return {row: np.frombuffer(blob, dtype=np.float32) for row, blob in _by_parameters(database, query, chunk_ids)}
 
 
 def stored_chunks(database: Database, chunk_ids: Sequence[int]) -> dict[int, StoredChunk]:
     """These chunks, by id; one that is gone is left out."""
-    # SQLite's substr counts characters from 1.
     query = (
-        "SELECT chunks.id, path, title, start, stop, substr(text, start + 1, stop - start), page, heading "
-        "FROM chunks JOIN documents ON documents.id = chunks.document WHERE chunks.id IN ({})"
+        "SELECT chunks.id, path, title, start, stop, body, page, heading "
+        "FROM chunks JOIN documents ON documents.id = chunks.document JOIN full_text ON full_text.rowid = chunks.id "
+        "WHERE chunks.id IN ({})"
     )
     rows = _by_parameters(database, query, chunk_ids)
     return {
@@ -190,18 +303,52 @@ def stored_chunks(database: Database, chunk_ids: Sequence[int]) -> dict[int, Sto
     }
 
 
-def full_text(database: Database, words: Sequence[str], limit: int) -> dict[int, float]:
-    """Ids of the chunks that hold any of `words` (stems compared), best first, with their BM25 (higher is better)."""
-    if not words:
-        return {}
-    # Each word is a quoted string to FTS5, so none of its characters is an operator.
-    match = " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+def chunks(database: Database, path: str) -> list[Chunk]:
+    """The chunks of a document, in order."""
     rows = database.read(
-        f"SELECT rowid, -bm25(full_text, {_CONTEXT_WEIGHT}, 1.0) AS score FROM full_text WHERE full_text MATCH ? "
-        "ORDER BY score DESC, rowid LIMIT ?",
-        (match, limit),
+        "SELECT start, stop, body, page, heading FROM chunks JOIN full_text ON full_text.rowid = chunks.id "
+        "WHERE document = (SELECT id FROM documents WHERE path = ?) ORDER BY start, chunks.id",
+        (path,),
     )
-    return {chunk: float(score) for chunk, score in rows}
+    return [Chunk(start, end, text, page, tuple(json.loads(heading))) for start, end, text, page, heading in rows]
+
+
+def texts_after(database: Database, chunk: int, limit: int) -> list[tuple[int, str, str]]:
+    """Id, line of title and headings, and text of up to `limit` chunks with ids above `chunk`, by id."""
+    return [
+        tuple(row)
+        for row in database.read(
+            "SELECT rowid, context, body FROM full_text WHERE rowid > ? ORDER BY rowid LIMIT ?", (chunk, limit)
+        )
+    ]
+
+
+def cache_vectors(database: Database, vectors: Mapping[str, Vectors]) -> None:
+    """Keep these vectors, float32 of shape (dimension,), by their keys; no chunk has them yet. One transaction."""
+    with database.transaction() as connection:
+        connection.executemany(
+            "INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)",
+            [(key, vector.tobytes()) for key, vector in vectors.items()],
+        )
+
+
+def change_encoder(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    """Give every chunk the cached vector of its key and make `now` the encoder of the library; one transaction.
+
+    Nothing happens, and False is returned, where the chunks are not those of `keys` any more.
+    """
+    with database.transaction() as connection:
+        if {chunk for (chunk,) in connection.execute("SELECT id FROM chunks")} != set(keys):
+            return False
+        connection.executemany(
+            "UPDATE chunks SET embedding = (SELECT id FROM vectors WHERE key = ?) WHERE id = ?",
+            [(key, chunk) for chunk, key in keys.items()],
+        )
+        connection.execute("UPDATE documents SET recipe = replace(recipe, ?, ?)", (before, now))
+        connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (ENCODER, now))
+        connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")
+        connection.execute("UPDATE state SET generation = generation + 1")
+        return True
 
 
 def generation_and_ids(database: Database) -> tuple[int, list[int]]:
@@ -211,31 +358,49 @@ def generation_and_ids(database: Database) -> tuple[int, list[int]]:
     return rows[0][0], [chunk for _, chunk in rows if chunk is not None]
 
 
+def count_chunks(database: Database) -> int:
+    """How many chunks there are."""
+    ((count,),) = database.read("SELECT count(*) FROM chunks")
+    return int(count)
+
+
 def generation(database: Database) -> int:
     """The number that moves with every change of the chunks."""
     ((number,),) = database.read("SELECT generation FROM state")
     return int(number)
 
 
-def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> set[str]:
-    """Take these documents out with their chunks and full text; return the keys of the vectors their chunks had."""
-    keys: set[str] = set()
+def _delete(connection: sqlite3.Connection, paths: Sequence[str]) -> set[int]:
+    """Take these documents out with their chunks and full text; return the ids of the vectors their chunks had."""
+    vectors: set[int] = set()
     for path in paths:
         chunks = connection.execute(
-            "SELECT chunks.id, vector FROM chunks JOIN documents ON documents.id = chunks.document WHERE path = ?",
+            "SELECT chunks.id, embedding FROM chunks JOIN documents ON documents.id = chunks.document WHERE path = ?",
             (path,),
         ).fetchall()
         connection.executemany("DELETE FROM full_text WHERE rowid = ?", [(chunk,) for chunk, _ in chunks])
         connection.execute("DELETE FROM documents WHERE path = ?", (path,))
-        keys.update(key for _, key in chunks)
-    return keys
+        vectors.update(vector for _, vector in chunks)
+    return vectors
 
 
-def _finish(connection: sqlite3.Connection, let_go: set[str]) -> None:
+def _refuse_another_encoder(connection: sqlite3.Connection, encoder_id: str) -> None:
+    """Raises StorageError where vectors of another encoder are there: another process has changed it meanwhile."""
+    row = connection.execute(
+        "SELECT value FROM settings WHERE name = ? AND value != ? AND EXISTS (SELECT 1 FROM chunks)",
+        (ENCODER, encoder_id),
+    ).fetchone()
+    if row:
+        raise StorageError(
+            f"the library's vectors are now those of {row[0]}: one of {encoder_id} cannot be added", "open it again"
+        )
+
+
+def _finish(connection: sqlite3.Connection, let_go: set[int]) -> None:
     """What ends every change: of the vectors `let_go`, those that no chunk uses go, and the generation moves."""
     connection.executemany(
-        "DELETE FROM vectors WHERE key = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.vector = vectors.key)",
-        [(key,) for key in let_go],
+        "DELETE FROM vectors WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE embedding = vectors.id)",
+        [(vector,) for vector in let_go],
     )
     connection.execute("UPDATE state SET generation = generation + 1")
 

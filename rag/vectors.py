@@ -1,16 +1,15 @@
-"""The Chroma folder of a library: brought into line with the record, rebuilt from it where it is lost, and queried.
+"""A library's vectors in Chroma: brought into line with the record, rebuilt from it where they are lost, and queried.
 
-Chroma holds nothing of its own: chunk ids and vectors come from SQLite. A stamp beside its files says which generation
-of the record it holds; another process sees by it that it has to open the folder anew.
+Chroma holds nothing of its own: chunk ids and vectors come from SQLite. A stamp says which generation of the record it
+holds; another process sees by it that it has to open Chroma anew. Each encoder has a collection of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
-import shutil
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 from fireside import atomic
 from fireside.database import Database
 from fireside.errors import StorageError
-from fireside.interrupts import interrupts_held
 from rag import store
+from rag.chroma import Folder, Opened, Server
 
 if TYPE_CHECKING:
     from fireside.encoder import Vectors
 
-_COLLECTION = "chunks"
 # Chroma's guide to single-node performance: inserts gain nothing beyond batches of about 150 to 250.
 _BATCH = 250
 _LOCK_SECONDS = 120.0
-_IMPORTING = threading.Lock()
+
+
+class _Incomplete(Exception):
+    """Chroma does not hold what its stamp says."""
 
 
 class VectorIndex:
@@ -36,16 +37,16 @@ class VectorIndex:
 
     def __init__(self, folder: Path) -> None:
         """The index inside the library's folder. Nothing is opened yet."""
-        self._folder = folder / "chroma"
-        self._stamp_file = self._folder / "stamp"
+        self._folder = folder
         self._lock_file = folder / "chroma.lock"
         self._lock = threading.Lock()
-        self._system: Any = None
-        self._collection: Any = None
+        self._opened: Opened | None = None
+        self._place: Folder | Server | None = None
         self._stamp = ""
+        self._held: int | None = None
 
     def nearest(self, database: Database, vector: Vectors, limit: int) -> list[int]:
-        """Ids of the up to `limit` chunks nearest to `vector` (float32, shape (384,)) by cosine, nearest first.
+        """Ids of the up to `limit` chunks nearest to `vector` (float32, shape (dimension,)) by cosine, nearest first.
 
         The folder is brought into line with the record first. Raises StorageError where that is not possible.
         """
@@ -53,8 +54,8 @@ class VectorIndex:
             self._line_up(database)
             try:
                 return self._query(vector, limit)
-            except Exception:  # Chroma's own classes, and whatever its Rust side lets through
-                self._rebuild(database)
+            except Exception as error:  # Chroma's own classes, and whatever its Rust side lets through
+                self._recover(database, error)
                 return self._query(vector, limit)
 
     def line_up(self, database: Database) -> None:
@@ -63,9 +64,43 @@ class VectorIndex:
             self._line_up(database)
 
     def rebuild(self, database: Database) -> None:
-        """Make the folder anew from the record; nothing is embedded. Raises StorageError."""
+        """Make the index anew from the record; nothing is embedded. Raises StorageError."""
         with self._locked():
             self._rebuild(database)
+
+    def difference(self, database: Database) -> str:
+        """What the folder, as it lies there, lacks of the record or has too much; empty where it is in line.
+
+        Nothing is brought into line by this. Raises StorageError where the record cannot be read.
+        """
+        with self._locked():
+            self._close()
+            generation, ids = store.generation_and_ids(database)
+            place = self.place(database)
+            stamp = _read(place.stamp_file)
+            if not stamp:
+                return "it is not there, or was not finished" if ids else ""
+            if isinstance(place, Folder) and place.fingerprint(None) != _fingerprint(stamp):
+                return "its files are not as they were written"
+            try:
+                self._opened = place.opened(_fingerprint(stamp))
+                present = {int(name) for name in self._collection.get(include=[])["ids"]}
+            except Exception as error:  # see `nearest`
+                return f"it cannot be opened: {error}"
+            finally:
+                self._close()
+            lacking, surplus = len(set(ids) - present), len(present - set(ids))
+            if stamp.split(" ")[0] == str(generation) and (lacking or surplus):
+                return f"it lacks {lacking:,} chunks and has {surplus:,} too many"
+            return ""
+
+    def place(self, database: Database) -> Folder | Server:
+        """Where the vectors belong now, by the library's settings: each encoder has a collection of its own."""
+        encoder = hashlib.sha256((store.setting(database, store.ENCODER) or "").encode()).hexdigest()[:12]
+        address = store.setting(database, store.SERVER)
+        if address is None:
+            return Folder(self._folder / "chroma", f"chunks-{encoder}")
+        return Server(address, f"fireside-{store.library_id(database)}-{encoder}", self._folder / "chroma.server")
 
     def close(self) -> None:
         """Let go of the folder, once no other thread uses it; the next use opens it again."""
@@ -73,10 +108,9 @@ class VectorIndex:
             self._close()
 
     def _close(self) -> None:
-        system, self._system, self._collection, self._stamp = self._system, None, None, ""
-        if system is not None:
-            with contextlib.suppress(Exception):  # a folder that broke while open may fail to close, too
-                system.stop()
+        if self._opened is not None:
+            self._opened.close()
+        self._opened, self._stamp, self._held = None, "", None
 
     def _line_up(self, database: Database) -> None:
         try:
@@ -88,32 +122,35 @@ class VectorIndex:
         except StorageError:
             raise
         except Exception as error:  # see `nearest`
-            if _is_full(error):
-                raise self._unusable(error) from error
-            self._rebuild(database)
+            self._recover(database, error)
+
+    def _recover(self, database: Database, error: Exception) -> None:
+        """Make the index anew if that can help: not on a full disk, nor on a server that does not answer."""
+        from chromadb.errors import NotFoundError
+
+        if _is_full(error):
+            raise self._unusable(error) from error
+        if isinstance(self._place, Server) and not isinstance(error, NotFoundError | _Incomplete):
+            raise self._place.failed(error) from error
+        self._rebuild(database)
 
     def _open(self, database: Database) -> None:
-        """Open the folder if it is not open or another process has changed it since; check that nothing is missing.
-
-        Files that are not as they were stamped are thrown away unopened: Chroma reads a damaged HNSW file without a
-        check, which may end the whole process.
-        """
-        stamp = self._read_stamp()
-        if self._system is not None and stamp == self._stamp and stamp:
+        """Open Chroma if it is not open or another process has changed it since; check that nothing is missing."""
+        place = self.place(database)
+        stamp = _read(place.stamp_file)
+        if self._opened is not None and place == self._place and stamp == self._stamp and stamp:
             return
         self._close()
-        if stamp.split(" ")[1:2] != [_fingerprint(self._folder)]:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            stamp = ""
-        self._system, self._collection = _opened(self._folder)
-        self._stamp = stamp
-        if stamp and self._stamped_generation() == store.generation(database):
-            _, ids = store.generation_and_ids(database)
-            if self._collection.count() != len(ids):
-                raise ValueError("Chroma does not hold the chunks of the record")
+        self._place = place
+        self._opened = place.opened(_fingerprint(stamp))
+        self._stamp = stamp if self._opened.intact else ""
+        current = self._stamp and self._stamped_generation() == store.generation(database)
+        if current and self._collection.count() != store.count_chunks(database):
+            raise _Incomplete("Chroma does not hold the chunks of the record")
 
     def _match(self, database: Database, ids: Sequence[int]) -> None:
         """Delete what the record no longer has, add what is missing."""
+        self._held = None
         present = {int(name) for name in self._collection.get(include=[])["ids"]}
         wanted = set(ids)
         gone = sorted(present - wanted)
@@ -128,8 +165,9 @@ class VectorIndex:
     def _rebuild(self, database: Database) -> None:
         try:
             self._close()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._system, self._collection = _opened(self._folder)
+            self._place = self.place(database)
+            self._place.clear()
+            self._opened = self._place.opened("")
             generation, ids = store.generation_and_ids(database)
             self._match(database, ids)
             self._write_stamp(generation)
@@ -139,22 +177,24 @@ class VectorIndex:
             raise self._unusable(error) from error
 
     def _query(self, vector: Vectors, limit: int) -> list[int]:
-        limit = min(limit, self._collection.count())
+        if self._held is None:
+            self._held = self._collection.count()  # Chroma counts row by row
+        limit = min(limit, self._held)
         if limit == 0:
             return []
         found = self._collection.query(query_embeddings=[vector], n_results=limit, include=[])
         return [int(name) for name in found["ids"][0]]
 
-    def _read_stamp(self) -> str:
-        try:
-            return self._stamp_file.read_text("ascii")
-        except (OSError, UnicodeDecodeError):
-            return ""
-
     def _write_stamp(self, generation: int) -> None:
+        assert self._place is not None
         # The random part tells two rebuilds of one generation apart.
-        self._stamp = f"{generation} {_fingerprint(self._folder)} {secrets.token_hex(8)}"
-        atomic.write_text(self._stamp_file, self._stamp)
+        self._stamp = f"{generation} {self._place.fingerprint(self._collection)} {secrets.token_hex(8)}"
+        atomic.write_text(self._place.stamp_file, self._stamp)
+
+    @property
+    def _collection(self) -> Any:
+        assert self._opened is not None
+        return self._opened.collection
 
     def _stamped_generation(self) -> int | None:
         number = self._stamp.split(" ")[0]
@@ -194,63 +234,16 @@ class VectorIndex:
         )
 
 
-def _fingerprint(folder: Path) -> str:
-    """A checksum of the HNSW files, which Chroma writes only while it adds or deletes.
-
-    Below some 1,000 vectors it keeps them in its SQLite file alone: HNSW files without `index_metadata.pickle` beside
-    them are made anew, with whatever was in the memory, each time the folder is opened, and never read.
-    """
-    digest = 0
-    for file in sorted(file for made in folder.glob("*/index_metadata.pickle") for file in made.parent.iterdir()):
-        digest = zlib.crc32(str(file.relative_to(folder)).encode(), digest)
-        with file.open("rb") as stream:
-            while piece := stream.read(1 << 20):
-                digest = zlib.crc32(piece, digest)
-    return f"{digest:08x}"
+def _read(stamp_file: Path) -> str:
+    try:
+        return stamp_file.read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
-def _opened(folder: Path) -> tuple[Any, Any]:
-    """Chroma's system on the folder, and the collection; telemetry off, no embedding function, cosine space.
-
-    `chromadb.PersistentClient` would share one system a path in the whole process, which does not see what another
-    process has written since and which one user can stop under another. Here each index has its own.
-    """
-    with _dotenv_files_ignored(), interrupts_held():
-        from chromadb.api import ServerAPI
-        from chromadb.api.models.Collection import Collection
-        from chromadb.config import Settings, System
-
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    system = System(
-        Settings(
-            _env_file=None,
-            is_persistent=True,
-            persist_directory=str(folder),
-            anonymized_telemetry=False,
-            chroma_otel_collection_endpoint="",
-        )
-    )
-    server = system.instance(ServerAPI)
-    system.start()
-    model = server.get_or_create_collection(_COLLECTION, configuration={"hnsw": {"space": "cosine"}})
-    # Without an embedding function Chroma can neither download nor run a model.
-    return system, Collection(client=server, model=model, embedding_function=None)
-
-
-@contextlib.contextmanager
-def _dotenv_files_ignored() -> Iterator[None]:
-    """Chroma's import reads a file `.env` in the current folder, which is none of ours: one that came with somebody's
-    documents could name another implementation or an address to report to."""
-    from pydantic_settings import sources
-
-    source: Any = sources.DotEnvSettingsSource
-    with _IMPORTING:  # two threads that put back what they found could put back the other's
-        read = source._read_env_files
-        source._read_env_files = lambda self: {}
-        try:
-            yield
-        finally:
-            source._read_env_files = read
+def _fingerprint(stamp: str) -> str:
+    """The fingerprint in a stamp, empty where there is none."""
+    return (stamp.split(" ")[1:2] or [""])[0]
 
 
 def _is_full(error: Exception) -> bool:

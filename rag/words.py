@@ -25,8 +25,10 @@ STOPWORDS = frozenset(_STOPWORDS_TEXT.split())
 
 def all_words(text: str) -> list[str]:
     """The words of `text` in order: lower case, without accents, typographic apostrophes made plain."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("’", "'"))
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    plain = text.lower().replace("’", "'")
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain)
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
     return _WORD.findall(plain)
 
 

@@ -43,6 +43,31 @@ async def test_a_reply_that_nothing_supports_is_followed_by_the_documents_own_wo
     assert end.citations[0].quote == "The fire burns at six hundred degrees."
 
 
+async def test_the_model_copies_first_and_the_copy_is_told_as_a_thought() -> None:
+    words = ['[1] "burns at six ', 'hundred degrees"\nAns', "wer: Six hundred ", "degrees it burns. [1]"]
+    events = await events_of(Turn(TALK, library=cast(Any, FakeLibrary(0.9))), model := ScriptedModel([words]))
+    end = finished(events)
+    assert end.text == "Six hundred degrees it burns. [1]"
+    assert end.thinking == '[1] "burns at six hundred degrees"'
+    (citation,) = end.citations
+    assert (citation.quote, citation.verified) == ("burns at six hundred degrees", True)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("Six hundred")
+    assert "First copy the words" in messages_of(model)[-1].content
+
+
+async def test_sentences_without_a_source_are_told() -> None:
+    reply = ["The fire burns at six hundred degrees. [1] The stove was built in Oslo by elves. [1]"]
+    end = finished(await events_of(Turn(TALK, library=cast(Any, FakeLibrary(0.9))), ScriptedModel([reply])))
+    assert end.unsupported == ("The stove was built in Oslo by elves.",)
+    assert [citation.verified for citation in end.citations] == [True, False]
+
+
+async def test_the_model_may_find_that_the_passages_do_not_answer() -> None:
+    model = ScriptedModel([[f"Answer: {REFUSAL}"]])
+    events = await events_of(Turn(TALK, library=cast(Any, FakeLibrary(0.9))), model)
+    assert (finished(events).text, finished(events).refused, finished(events).citations) == (REFUSAL, True, ())
+
+
 async def test_a_question_the_documents_do_not_bear_on_is_refused_without_the_model() -> None:
     model = ScriptedModel([])
     talk = (TALK[0], Message("user", "Who painted ceilings?"))

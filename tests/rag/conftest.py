@@ -13,6 +13,8 @@ import pytest
 
 from fireside.encoder import DIMENSION, Encoder
 from rag.library import Library
+from rag.loaders.formats import read_document
+from rag.reader import Reader
 
 if TYPE_CHECKING:
     from fireside.encoder import Vectors
@@ -68,3 +70,9 @@ def folder(tmp_path: Path) -> Path:
     (folder / "boat.txt").write_text("The boat holds four people.\n\nIts keys hang by the door.\n")
     (folder / "deep" / "birds.html").write_text("<h1>Birds</h1><p>An owl nests in the barn.</p>")
     return folder
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in this process, which saves a second: `test_reader.py` is about the process they are read in."""
+    monkeypatch.setattr(Reader, "read", lambda self, path: read_document(path))

@@ -63,10 +63,10 @@ def test_what_is_not_there_is_not_cited(encoder: Encoder, claim: str) -> None:
     assert (cited.text, cited.citations) == (claim, ())
 
 
-def test_sentences_without_support_are_counted(encoder: Encoder) -> None:
+def test_sentences_without_support_are_named(encoder: Encoder) -> None:
     reply = "The boat holds four people. The boat sails to the moon every Tuesday. Yes."
-    assert cite(reply, passages(), encoder).unsupported == 1
-    assert cite("The boat holds four people.", passages(), encoder).unsupported == 0
+    assert cite(reply, passages(), encoder).unsupported == ("The boat sails to the moon every Tuesday.",)
+    assert cite("The boat holds four people.", passages(), encoder).unsupported == ()
 
 
 def test_words_beyond_the_source_are_told(encoder: Encoder) -> None:
@@ -105,6 +105,37 @@ def test_the_models_own_markers_are_checked(encoder: Encoder) -> None:
         ("d/boat.pdf", False),
         ("d/rules.md", True),
     ]
+    check_quotes(cited)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verified", "quote"),
+    [
+        ('The rules say "never leave the fire alone" [1].', True, "Never leave the fire alone."),
+        ('The rules say "never  LEAVE the fyre alone" [1].', True, "Never leave the fire alone."),
+        ('The rules say "leave the fire alone at night" [1].', False, "Never leave the fire alone."),
+        ('The boat holds "four people always, six on Sundays" [2].', False, "The boat holds four people."),
+        ('The rules of the boat: "four people. its keys hang by the kitchen" [2].', True, BOAT[:-6]),
+    ],
+)
+def test_quoted_words_must_be_in_the_cited_span(encoder: Encoder, reply: str, verified: bool, quote: str) -> None:
+    cited = cite(reply, passages(), encoder)
+    (citation,) = cited.citations
+    assert (citation.verified, citation.quote) == (verified, quote)
+    assert bool(cited.unsupported) is not verified
+    check_quotes(cited)
+
+
+def test_quoted_words_that_are_nowhere_cost_a_sentence_its_source(encoder: Encoder) -> None:
+    reply = 'The stove takes dry birch wood only, "never pine logs".'
+    cited = cite(reply, passages(), encoder)
+    assert (cited.text, cited.citations, cited.unsupported) == (reply, (), (reply,))
+
+
+def test_words_copied_before_the_answer_are_the_source(encoder: Encoder) -> None:
+    copied = '[1] "the stove takes dry birch"\n[2] "words that are nowhere in it"'
+    cited = cite("The stove takes dry birch.", passages(), encoder, copied)
+    assert [citation.quote for citation in cited.citations] == ["The stove takes dry birch"]
     check_quotes(cited)
 
 

@@ -17,6 +17,8 @@ from fireside.errors import DocumentError, StorageError
 from rag import ingest, store
 from rag.library import Library, create_library, library_names, open_library
 
+pytestmark = pytest.mark.usefixtures("read_here")
+
 QUESTION = "when to drain the pump"
 
 
@@ -104,7 +106,7 @@ def test_a_changed_file_that_broke_keeps_its_last_version(library: Library, fold
 
 def test_failures_say_whether_the_path_was_named(library: Library, folder: Path, tmp_path: Path) -> None:
     (folder / "empty.md").touch()
-    (tmp_path / "table.xyz").write_text("x")
+    (tmp_path / "table.xyz").write_bytes(bytes(range(256)))
     report = ingest.add(library, [folder, tmp_path / "table.xyz", tmp_path / "none"], 200)
     assert {(Path(failure.document).name, failure.named) for failure in report.failed} == {
         ("empty.md", False),

@@ -1,4 +1,5 @@
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from rag import reader
 from rag.reader import Reader
 
 CRASH = "import os; input(); os.abort()"
+SMALL = (
+    "import sys; sys.path.append(sys.argv[1]); from rag.loaders import child; child._MAX_MEMORY = 300_000_000; "
+    "child.main(int(sys.argv[2]))"
+)
 HANG = "import signal, sys; input(); signal.alarm(1); signal.pause()"
 
 
@@ -33,6 +38,38 @@ def test_errors_cross_the_process_with_their_hints(tmp_path: Path) -> None:
     with Reader() as documents, pytest.raises(DocumentError, match="is empty") as caught:
         documents.read(tmp_path / "empty.md")
     assert caught.value.hint
+
+
+def test_a_name_with_escapes_and_newlines_gives_one_safe_line(tmp_path: Path) -> None:
+    bad = tmp_path / "a\n\x1b]52;c;eA==\x07b.pdf"
+    bad.write_bytes(b"%PDF-1.4 and then nothing")
+    good = tmp_path / "a\nb.txt"
+    good.write_text("text")
+    with Reader() as documents:
+        with pytest.raises(DocumentError) as caught:
+            documents.read(bad)
+        assert documents.read(good).path == str(good)
+    assert caught.value.message == f"{tmp_path}/a b.pdf is not a PDF that can be read: it is damaged"
+
+
+def test_what_was_left_out_comes_with_the_document(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "text")
+        archive.writestr("b.pdf", "%PDF-")
+    with Reader() as documents:
+        assert documents.read(tmp_path / "a.zip").notes == (
+            f"{tmp_path}/a.zip/b.pdf is not a PDF that can be read: it is damaged; it was left out",
+        )
+
+
+def test_a_file_that_takes_too_much_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wide.json").write_text("[" + "[]," * 4_000_000 + "[]]")
+    (tmp_path / "good.md").write_text("text")
+    monkeypatch.setattr(reader, "_PROGRAM", SMALL)
+    with Reader() as documents:
+        with pytest.raises(DocumentError, match="takes more memory to read than is allowed"):
+            documents.read(tmp_path / "wide.json")
+        assert documents.read(tmp_path / "good.md").text == "text"
 
 
 def test_code_beside_the_documents_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

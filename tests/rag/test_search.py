@@ -1,26 +1,14 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag import ingest
+from rag import ingest, store
 from rag.library import Library
-from rag.relevance import bears_on, evidence
-from rag.search import fuse, query_words
-from rag.types import Passage
-
-
-def passage(text: str, similarity: float = 0.5, **given: object) -> Passage:
-    fields: dict[str, object] = {"document": "a.md", "title": "a", "start": 0, "end": len(text), "page": None}
-    return Passage(**{**fields, "heading": (), "score": 1.0, "bm25": 0.0, **given}, text=text, similarity=similarity)  # type: ignore[arg-type]
-
-
-def test_the_best_of_both_searches_comes_first() -> None:
-    fused = fuse({1: 8.0, 2: 4.0}, {1: 0.2, 2: 0.6, 3: 0.4}, dense_weight=0.5)
-    assert fused == pytest.approx({1: 0.5, 2: 0.75, 3: 0.25})
-    assert fuse({}, {7: 0.3}, 0.5) == {7: 0.5}
-    assert fuse({}, {}, 0.5) == {}
+from rag.search import query_words, search
 
 
 def test_stopwords_are_not_searched_for_unless_there_is_nothing_else() -> None:
@@ -68,17 +56,27 @@ def test_no_query_is_a_syntax_error(library: Library, folder: Path, query: str) 
         assert 0 <= found.score <= 1
 
 
-def test_evidence_joins_meaning_and_words() -> None:
-    found = [passage("Drain the pump before frost.", 0.5), passage("The owl nests.", 0.1)]
-    assert evidence("When is the pump drained?", found) == pytest.approx(0.8 * 0.5 + 0.2 * 1.0)
+def test_a_reranker_orders_the_best_anew(library: Library, folder: Path) -> None:
+    ingest.add(library, [folder], 200)
+    seen: list[str] = []
+
+    def shortest_first(question: str, texts: Sequence[str]) -> list[float]:
+        seen.extend(texts)
+        return [1 / len(text) for text in texts]
+
+    found = library.search("boat pump", 2, rerank=shortest_first)
+    assert len(seen) == 4
+    assert any(text.endswith("Cabin\nWater\nDrain the pump before frost.") for text in seen)
+    assert [passage.score for passage in found] == sorted((1 / len(text) for text in seen), reverse=True)[:2]
 
 
-def test_what_bears_on_nothing_is_told_apart() -> None:
-    found = [passage("Drain the pump before frost.", 0.12)]
-    assert not bears_on("Who won the chess match?", found)
-    assert not bears_on("Is the pump drained?", [])
-    assert bears_on("Is the pump drained?", [passage("Drain the pump before frost.", 0.6)])
-
-
-def test_a_question_about_the_document_itself_is_answerable() -> None:
-    assert bears_on("Summarize this document.", [passage("Drain the pump.", 0.05)])
+def test_the_parameters_of_a_search_may_be_varied(library: Library, folder: Path) -> None:
+    ingest.add(library, [folder], 200)
+    with store.opened(library.database) as database:
+        varied = partial(search, database, library.index, library.encoder, "drain the pump", 4)
+        by_words, by_meaning = varied(dense_weight=0.0), varied(dense_weight=1.0)
+        by_rank = varied(method="rrf", dense_weight=0.5)
+    assert [passage.score for passage in by_words][1:] == [0.0, 0.0, 0.0]
+    assert [passage.similarity for passage in by_meaning] == sorted((p.similarity for p in by_meaning), reverse=True)
+    assert by_rank[0] == replace(by_words[0], score=by_rank[0].score)
+    assert len({passage.score for passage in by_rank}) == 4

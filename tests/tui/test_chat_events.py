@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from agents.events import (
     TurnFinished,
 )
 from fireside.models.types import Timings, ToolCall, Usage
-from rag.types import Citation
+from rag.types import Citation, Passage
 from tui.chat.dialogs import ApprovalDialog
 
 CALL = ToolCall("calculator", {"expression": "2 + 2"})
@@ -65,6 +66,26 @@ async def test_a_refusal_is_shown_as_one(chat_with: Callable[..., Any], turn_of:
         assert "This is not in these documents." in chat.text
         assert "Sources" not in chat.text
         assert chat.session.messages()[-1].details["refused"] is True
+
+
+async def test_what_no_passage_supports_is_shown(chat_with: Callable[..., Any], turn_of: Callable[..., None]) -> None:
+    turn_of(TextDelta("Oak is dry."), replace(finished("Oak is dry."), unsupported=("Oak is dry.",)))
+    async with chat_with() as chat:
+        await chat.send("Is it?")
+        await chat.shows("Not found in the documents")
+        assert "“Oak is dry.”" in chat.text
+
+
+async def test_the_nearest_passages_stand_below_a_refusal(
+    chat_with: Callable[..., Any], turn_of: Callable[..., None]
+) -> None:
+    passage = Passage("/home/me/handbook.pdf", "", 0, 9, "Sweep it.", 12, (), 1.0, 0.2, 0.0)
+    turn_of(PassagesFound("Who won?", (passage,), False), finished("Not in these documents.", refused=True))
+    async with chat_with() as chat:
+        await chat.send("Who won?")
+        await chat.shows("Nearest passages")
+        lines = [line.strip() for line in chat.text.splitlines()]
+        assert lines[lines.index("Nearest passages") + 1 :][:2] == ["handbook.pdf  page 12", "“Sweep it.”"]
 
 
 @pytest.mark.parametrize(("key", "answer"), [("a", "once"), ("A", "always"), ("d", "deny"), ("escape", "deny")])

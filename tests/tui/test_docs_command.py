@@ -36,7 +36,7 @@ def test_add_search_show_remove(folder: Path, capsys: pytest.CaptureFixture[str]
         assert len(lines) == 1
         return json.loads(lines[0])
 
-    assert run("add", folder) == {"indexed": 2, "unchanged": 0, "removed": 0, "failed": [], "chunks": 3}
+    assert run("add", folder) == {"indexed": 2, "unchanged": 0, "removed": 0, "failed": [], "chunks": 3, "notes": []}
     found = run("search", "when must the water pump be emptied?", "-k", 1)
     (hit,) = found["hits"]
     assert found["query"] == "when must the water pump be emptied?"
@@ -51,7 +51,7 @@ def test_add_search_show_remove(folder: Path, capsys: pytest.CaptureFixture[str]
     ]
     assert run("rebuild")["chunks"] == 3
     (folder / "boat.txt").unlink()
-    assert run("sync", folder) == {"indexed": 0, "unchanged": 1, "removed": 1, "failed": [], "chunks": 0}
+    assert run("sync", folder) == {"indexed": 0, "unchanged": 1, "removed": 1, "failed": [], "chunks": 0, "notes": []}
     assert run("remove", "rules.md") == {"removed": [str(folder / "rules.md")]}
     assert run("search", "pump")["hits"] == []
 
@@ -153,7 +153,7 @@ def test_a_file_name_with_a_newline_is_listed_on_one_line(folder: Path, capsys: 
 def test_an_interrupted_run_says_what_is_kept(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rag.ingest.add", interrupted)

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from fireside.text import for_terminal_line
@@ -46,20 +47,31 @@ def add_parser(subparsers: Any) -> None:
         paths.add_argument(
             "paths", nargs="+", type=_path, metavar="PATH", help="a file, or a folder with all that is in it"
         )
+        if name == "add":
+            paths.add_argument("--tag", action="append", default=[], type=_tag, help="tag them; may be given again")
     listing = _action(actions, "list", _list, "list the documents")
     listing.add_argument("--libraries", action="store_true", help="list the libraries instead")
     search = _action(actions, "search", _search, "find passages")
     search.add_argument("query", nargs="?", metavar="QUERY", help="what to look for")
     search.add_argument("-k", type=_positive, default=_HITS, metavar="N", help=f"how many passages (default {_HITS})")
     search.add_argument("--stdin", action="store_true", help="read queries from stdin, one a line")
+    _add_filters(search)
     show = _action(actions, "show", _show, "print a document's text as it was indexed")
     show.add_argument("document", metavar="DOCUMENT", help="its path, or the end of it")
+    show.add_argument("--chunks", action="store_true", help="show how it was cut")
+    tag = _action(actions, "tag", _tag_documents, "tag documents, or take tags from them")
+    tag.add_argument("documents", nargs="+", metavar="DOCUMENT", help="its path, or the end of it")
+    tag.add_argument("--add", action="append", default=[], type=_tag, metavar="TAG", help="may be given again")
+    tag.add_argument("--remove", action="append", default=[], type=_tag, metavar="TAG", help="may be given again")
     remove = _action(actions, "remove", _remove, "take documents out of the library; the files stay")
     remove.add_argument("documents", nargs="*", metavar="DOCUMENT", help="its path, or the end of it")
     remove.add_argument("--all", action="store_true", help="every document of the library")
     doctor = _action(actions, "doctor", docs_index.doctor, "check the library; each finding says what to do")
     doctor.add_argument("--repair", action="store_true", help="put right what is wrong in the library itself")
-    _action(actions, "rebuild", docs_index.rebuild, "make the vector index anew; nothing is embedded again")
+    rebuild = _action(actions, "rebuild", docs_index.rebuild, "make the vector index anew; nothing is embedded again")
+    place = rebuild.add_mutually_exclusive_group()
+    place.add_argument("--server", metavar="URL", help="keep it on this Chroma server from now on: http://HOST:PORT")
+    place.add_argument("--folder", action="store_true", help="keep it in the library's folder again")
 
 
 def _action(
@@ -68,6 +80,31 @@ def _action(
     parser = add_action(actions, name, handler, what)
     parser.add_argument("--library", default="default", metavar="NAME", help="the library (default: default)")
     return parser
+
+
+def _add_filters(search: argparse.ArgumentParser) -> None:
+    only = search.add_argument_group("look only into documents")
+    only.add_argument("--path", metavar="GLOB", help="whose path, or the end of it, fits a pattern: 'notes/*.md'")
+    only.add_argument(
+        "--type", action="append", default=[], metavar="SUFFIX", help="of a kind: pdf; may be given again"
+    )
+    only.add_argument("--since", type=_day, metavar="DATE", help="changed on that day or later: 2026-01-31")
+    only.add_argument("--until", type=_day, metavar="DATE", help="changed on that day or earlier")
+    only.add_argument("--title", metavar="TEXT", help="with this in their title")
+    only.add_argument("--tag", action="append", default=[], metavar="TAG", help="with this tag; may be given again")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("give a date as 2026-01-31") from None
+
+
+def _tag(text: str) -> str:
+    if not text.strip() or text != for_terminal_line(text):
+        raise argparse.ArgumentTypeError("a tag is one line of text")
+    return text
 
 
 def _path(text: str) -> str:
@@ -98,7 +135,8 @@ def _list(options: argparse.Namespace) -> int:
         say(f"the library {options.library} is empty")
     for record in [] if options.json else records:
         name = for_terminal_line(record.path, LONGEST_PATH)
-        say(f"{name}  {record.characters:,} characters, {counted(record.chunks, 'chunk')}")
+        tags = f", {', '.join(record.tags)}" if record.tags else ""
+        say(f"{name}  {record.characters:,} characters, {counted(record.chunks, 'chunk')}{tags}")
     return 0
 
 
@@ -128,9 +166,14 @@ def _search(options: argparse.Namespace) -> int:
     if options.stdin == bool(options.query and options.query.strip()):
         note("usage: fireside docs search QUERY, or: fireside docs search --stdin")
         return 2
+    from rag.filters import Filters
+
+    filters = Filters(
+        options.path, tuple(options.type), options.since, options.until, options.title, tuple(options.tag)
+    )
     with opened(options) as library:
         for query in _queries(options):
-            passages = library.search(query, options.k)
+            passages = library.search(query, options.k, filters)
             if options.json:
                 emit({"query": query, "hits": [_hit(passage) for passage in passages]})
             else:
@@ -166,7 +209,7 @@ def _print_hits(query: str, passages: list[Passage], name_query: bool) -> None:
     if name_query:
         say(f"== {query}")
     if not passages:
-        say("nothing found: the library is empty")
+        say("nothing found: the library holds no document to look into")
     for number, passage in enumerate(passages, start=1):
         where = f", p. {passage.page}" if passage.page is not None else ""
         heading = f", {' > '.join(passage.heading)}" if passage.heading else ""
@@ -179,11 +222,37 @@ def _print_hits(query: str, passages: list[Passage], name_query: bool) -> None:
 def _show(options: argparse.Namespace) -> int:
     with opened(options) as library:
         document = library.document(options.document)
+        chunks = library.chunks(document.path) if options.chunks else []
     if options.json:
-        blocks = [dataclasses.asdict(block) for block in document.blocks]
-        emit({"document": document.path, "title": document.title, "text": document.text, "blocks": blocks})
+        shown = {
+            "document": document.path,
+            "title": document.title,
+            "text": document.text,
+            "notes": document.notes,
+            "blocks": [dataclasses.asdict(block) for block in document.blocks],
+        }
+        emit(shown | ({"chunks": [dataclasses.asdict(chunk) for chunk in chunks]} if options.chunks else {}))
+    elif options.chunks:
+        for number, chunk in enumerate(chunks, start=1):
+            page = f", p. {chunk.page}" if chunk.page is not None else ""
+            say(f"== {number}, at {chunk.start}-{chunk.end}{page}, {' > '.join(chunk.heading)}".rstrip(", "))
+            say(chunk.text)
     else:
         say(document.text)
+    return 0
+
+
+def _tag_documents(options: argparse.Namespace) -> int:
+    if not options.add and not options.remove:
+        note("usage: fireside docs tag DOCUMENT... --add TAG, or --remove TAG")
+        return 2
+    with opened(options) as library:
+        tagged = library.tag(options.documents, options.add, options.remove)
+        records = [record for record in library.documents() if record.path in tagged]
+    if options.json:
+        emit({"tagged": [{"document": record.path, "tags": record.tags} for record in records]})
+    for record in [] if options.json else records:
+        say(f"{for_terminal_line(record.path, LONGEST_PATH)}: {', '.join(record.tags) or 'no tags'}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def add(options: argparse.Namespace) -> int:
     """`docs add`."""
     from rag import ingest
 
-    return _index(options, ingest.add)
+    return _index(options, functools.partial(ingest.add, tags=options.tag))
 
 
 def sync(options: argparse.Namespace) -> int:
@@ -89,8 +90,14 @@ def doctor(options: argparse.Namespace) -> int:
 
 def rebuild(options: argparse.Namespace) -> int:
     """`docs rebuild`."""
+    progress = Progress("embedding anew", "chunks")
     with opened(options) as library:
-        chunks = library.rebuild()
+        try:
+            if options.server or options.folder:
+                library.use_server(options.server)
+            chunks = library.rebuild(progress.update)
+        finally:
+            progress.finish()
     if options.json:
         emit({"library": options.library, "chunks": chunks})
     else:

@@ -1,0 +1,61 @@
+"""Another encoder for a library: everything is embedded anew, in batches, while the old vectors still serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fireside.database import Database
+from fireside.encoder import Encoder
+from fireside.errors import DocumentError
+from rag import store
+from rag.embed import embedded_texts, vector_key
+
+_BATCH = 256
+# A library that others add to all the time is caught up with so often.
+_ROUNDS = 5
+
+
+def migrate(database: Database, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> int:
+    """Embed every chunk of the library with `encoder`, then change over to its vectors; the number embedded.
+
+    Each batch is kept as it is made: a run that is interrupted goes on where it ended, and what the library holds
+    already of this encoder is not embedded again. Searches use the old vectors until all are there, and other programs
+    may go on adding documents. progress: called with the chunks done and those there are.
+    Raises DocumentError where others add faster than this embeds, StorageError, ModelError.
+    """
+    before = store.setting(database, store.ENCODER)
+    if before is None or before == encoder.id:
+        return 0
+    keys: dict[int, str] = {}
+    made = 0
+    for _ in range(_ROUNDS):
+        made += _embed_all(database, encoder, keys, progress)
+        current = set(store.generation_and_ids(database)[1])
+        if store.change_encoder(
+            database, {chunk: key for chunk, key in keys.items() if chunk in current}, before, encoder.id
+        ):
+            return made
+    raise DocumentError(
+        "the library changes faster than it can be embedded anew",
+        "wait until other programs have added their documents",
+    )
+
+
+def _embed_all(
+    database: Database, encoder: Encoder, keys: dict[int, str], progress: Callable[[int, int], None] | None
+) -> int:
+    """Cache the vectors of all chunks that `keys` does not know, and note their keys there."""
+    total, made = store.count_chunks(database), 0
+    last = max(keys, default=0)
+    while rows := store.texts_after(database, last, _BATCH):
+        last = rows[-1][0]
+        texts = embedded_texts(encoder, [text for _, _, text in rows], [context for _, context, _ in rows])
+        batch = {vector_key(encoder.id, text): text for text in texts}
+        keys.update({chunk: vector_key(encoder.id, text) for (chunk, _, _), text in zip(rows, texts, strict=True)})
+        known = store.cached_vectors(database, batch)
+        missing = {key: text for key, text in batch.items() if key not in known}
+        store.cache_vectors(database, dict(zip(missing, encoder.encode(list(missing.values())), strict=True)))
+        made += len(missing)
+        if progress:
+            progress(min(len(keys), total), total)
+    return made

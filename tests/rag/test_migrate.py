@@ -1,0 +1,121 @@
+"""Another encoder than the one that made the vectors is noticed, and everything is embedded anew without a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from fireside.encoder import Encoder
+from fireside.errors import DocumentError
+from rag import ingest, migrate, store
+from rag.library import Library
+
+if TYPE_CHECKING:
+    from fireside.encoder import Vectors
+
+pytestmark = pytest.mark.usefixtures("read_here")
+
+QUESTION = "when to drain the pump"
+
+
+class ByLetters(Encoder):
+    """Vectors of 32 numbers: how often each letter occurs."""
+
+    id = "letters-1"
+    dimension = 32
+    max_tokens = 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoded: list[str] = []
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
+        self.encoded += texts
+        vectors = np.ones((len(texts), 32), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for character in text.lower():
+                vectors[row, ord(character) % 32] += 1
+            vectors[row] /= np.linalg.norm(vectors[row])
+        return vectors
+
+    def words(self, text: str) -> list[tuple[int, int, int]]:
+        return [(0, len(text), 1)] if text else []
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [1 for _ in texts]
+
+
+@pytest.fixture
+def filled(library: Library, folder: Path) -> Library:
+    ingest.add(library, [folder], 200)
+    return library
+
+
+def test_another_encoder_is_refused_until_all_is_embedded_anew(filled: Library, folder: Path) -> None:
+    other = Library(filled.folder, ByLetters())
+    with pytest.raises(DocumentError, match=r"was embedded with all-MiniLM.*this is letters-1") as caught:
+        other.search(QUESTION, 1)
+    assert caught.value.hint == "embed it anew: fireside docs rebuild --library cabin"
+    with pytest.raises(DocumentError, match="was embedded with"):
+        ingest.add(other, [folder], 200)
+    steps: list[tuple[int, int]] = []
+    assert other.rebuild(lambda done, total: steps.append((done, total))) == 4
+    assert steps == [(4, 4)]
+    assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    with store.opened(other.database) as database:
+        assert {len(vector) for vector in store.vectors_of(database, range(99)).values()} == {32}
+        assert len(other.index.nearest(database, other.encoder.encode(["x"])[0], 9)) == 4
+    # The one that was open with the old encoder is told, and what is unchanged stays so.
+    with pytest.raises(DocumentError, match="was embedded with letters-1"):
+        filled.search(QUESTION, 1)
+    assert ingest.add(other, [folder], 200).unchanged == 3
+    assert other.migrate() == 0
+    other.close()
+
+
+def test_a_migration_goes_on_where_it_was_cut_off(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "_BATCH", 1)
+    encoder = ByLetters()
+    other = Library(filled.folder, encoder)
+
+    def interrupted(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        other.migrate(interrupted)
+    assert filled.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    encoder.encoded.clear()
+    assert other.migrate() == 2
+    assert len(encoder.encoded) == 2
+    assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    with store.opened(other.database) as database:
+        assert database.read("SELECT count(*) FROM vectors")[0][0] == 4
+    other.close()
+
+
+def test_what_is_added_meanwhile_is_embedded_too(
+    filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late.txt").write_text("A late heron.")
+    other = Library(filled.folder, ByLetters())
+    added: list[Any] = []
+
+    def add(done: int, total: int) -> None:
+        # While it is under way the old encoder serves, and what it adds and removes counts.
+        if not added:
+            added.append(ingest.add(filled, [tmp_path / "late.txt"], 200))
+            filled.remove(["boat.txt"])
+            assert filled.search("late heron", 1)[0].text == "A late heron."
+
+    other.migrate(add)
+    assert other.search("late heron", 1)[0].text == "A late heron."
+    assert len(other.search(QUESTION, 9)) == 4
+    monkeypatch.setattr(migrate, "_ROUNDS", 0)
+    with pytest.raises(DocumentError, match="changes faster"):
+        filled.migrate()
+    other.close()

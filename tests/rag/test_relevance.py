@@ -1,0 +1,108 @@
+"""Whether passages answer a question: by what signs, and where the threshold comes from."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fireside.encoder import Encoder, bundled_encoder
+from rag.relevance import (
+    BUNDLED,
+    Calibration,
+    Signs,
+    bears_on,
+    calibration_of,
+    fitted_threshold,
+    keep,
+    log_odds,
+    signs_of,
+)
+from rag.types import Passage
+
+
+def passage(text: str, score: float = 1.0, title: str = "a") -> Passage:
+    return Passage("a.md", title, 0, len(text), text, None, (), score, 0.5, 0.0)
+
+
+def test_signs_are_of_the_best_sentence_the_best_passage_and_the_lead(encoder: Encoder) -> None:
+    found = [passage("The owl nests. Drain the pump before frost."), passage("Frost bites.", 0.7, "Pump")]
+    signs = signs_of("When drain the pump? Frost!", found, encoder)
+    closest = float(encoder.encode(["When drain the pump? Frost!"])[0] @ encoder.encode([found[0].text[15:]])[0])
+    assert signs.sentence == pytest.approx(closest + 1.0)
+    assert (signs.passage, signs.lead, signs.words) == (1.0, pytest.approx(0.3), 3 / 12)
+    assert signs_of("Pump, owl?", found[1:], encoder).passage == 0.5
+
+
+signs = st.builds(Signs, st.floats(-1, 2), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+
+
+@given(signs, signs)
+def test_more_of_every_sign_never_speaks_against_an_answer(some: Signs, other: Signs) -> None:
+    most = Signs(
+        max(some.sentence, other.sentence),
+        max(some.passage, other.passage),
+        max(some.lead, other.lead),
+        max(some.words, other.words),
+    )
+    assert log_odds(most) >= max(log_odds(some), log_odds(other))
+
+
+def test_nothing_found_answers_nothing_and_a_document_can_always_be_summarised(encoder: Encoder) -> None:
+    assert not bears_on("Is the pump drained?", [], encoder)
+    assert bears_on("Summarize this document.", [passage("The owl nests.")], encoder)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("When does the pump have to be drained?", True),
+        ("Which wood does the stove take?", True),
+        ("Who won the world cup in 2018?", False),
+        ("How do I cook rice?", False),
+        ("hello, how are you?", False),
+    ],
+)
+def test_questions_on_the_cabin(question: str, answered: bool) -> None:
+    found = [
+        passage("The pump has to be drained before the first frost. It freezes at minus ten degrees."),
+        passage("The stove takes birch wood only.", 0.8),
+    ]
+    assert bears_on(question, found, bundled_encoder()) is answered
+
+
+scored = st.lists(st.tuples(st.integers(-20, 20).map(float), st.booleans()), min_size=1, max_size=25)
+
+
+@given(scored)
+def test_the_fitted_threshold_is_the_best_there_is(questions: list[tuple[float, bool]]) -> None:
+    scores = [score for score, _ in questions]
+    answerable = [answers for _, answers in questions]
+
+    def quality(threshold: float) -> float:
+        refused = [answers for score, answers in questions if score < threshold]
+        lacking = answerable.count(False)
+        if not refused or not lacking:
+            return 0.0
+        right = refused.count(False)
+        return min(right / len(refused) / 0.8, right / lacking / 0.7)
+
+    chosen = fitted_threshold(scores, answerable)
+    best = max(quality(score + 0.5) for score in scores)
+    assert quality(chosen) == pytest.approx(best)
+
+
+def test_without_unanswerable_questions_there_is_nothing_to_fit() -> None:
+    assert fitted_threshold([1.0, 2.0], [True, True]) == BUNDLED.threshold
+
+
+def test_a_calibration_is_kept_with_the_library_and_for_its_encoder_only(tmp_path: Path) -> None:
+    assert calibration_of(tmp_path) == BUNDLED
+    own = Calibration(-1.0, 2.0, 3.0, 4.0, 5.0, 0.25)
+    keep(tmp_path, own)
+    assert calibration_of(tmp_path) == own
+    keep(tmp_path, Calibration(-1.0, 2.0, 3.0, 4.0, 5.0, 0.25, "another encoder"))
+    assert calibration_of(tmp_path) == BUNDLED
+    (tmp_path / "relevance.json").write_text('{"intercept": ')
+    assert calibration_of(tmp_path) == BUNDLED
