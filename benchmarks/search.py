@@ -2,14 +2,15 @@
 
     python benchmarks/search.py [--row NAME] [--chunks N] [--work FOLDER]
 
-The library is made up: words of a Zipf distribution, random vectors; no encoder is needed to build it, and the bundled
-one encodes the queries. It is built in a temporary folder, or once in the folder given. Every figure is printed with
+The library is made up: real words in a Zipf distribution, random vectors. Nothing is embedded to build it; the bundled
+encoder embeds the queries. It is built in a temporary folder, or once in the folder given. Every figure is printed with
 its limit and the ratio of the two; exits 1 where one is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import statistics
 import subprocess
@@ -23,16 +24,15 @@ from pathlib import Path
 import numpy as np
 
 from fireside.encoder import DIMENSION, ENCODER_ID
+from fireside.models import bundled
 from rag import full_text, store
 from rag.filters import Filters
 from rag.library import Library
 from rag.search import CANDIDATES, query_words
 from rag.types import Block, Chunk, Document
-from rag.words import STOPWORDS
 
 CHUNKS_A_DOCUMENT = 50
 WORDS_A_CHUNK = 120
-VOCABULARY = 60_000
 QUERIES = 200
 TOP = 5
 FILTERS = {
@@ -42,22 +42,16 @@ FILTERS = {
 }
 
 
-def vocabulary(drawn: random.Random) -> list[str]:
-    """Words by rank, the commonest first. As in English the 60 commonest are function words, and from there on every
-    other one until they are used up; the rest is made of syllables, short words first."""
-    syllables = [a + b for a in "bcdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "in", "ol", "ut")]
-    made: dict[str, None] = {}
-    while len(made) < VOCABULARY:
-        made["".join(drawn.choices(syllables, k=2 + (len(made) > 4000) + (len(made) > 30000)))] = None
-    functional, others = sorted(STOPWORDS, key=lambda word: (len(word), word)), list(made)
-    mixed = [word for pair in zip(functional[60:], others, strict=False) for word in pair]
-    return [*functional[:60], *mixed, *others[len(functional) - 60 :]]
+def vocabulary() -> list[str]:
+    """Real words, about the commonest first: those that the encoder's tokenizer knows as a whole, in its order."""
+    known = json.loads(bundled.checked(bundled.ENCODER_TOKENIZER).read_text("utf-8"))["model"]["vocab"]
+    return [word for word in sorted(known, key=known.__getitem__) if word.isascii() and word.isalpha()]
 
 
 def built(folder: Path, chunks: int) -> None:
     """A library of `chunks` chunks in `folder`: documents of 50, one in 3 a .md, one in 200 below `rare`."""
-    drawn, numbers = random.Random(0), np.random.default_rng(0)
-    words = np.array(vocabulary(drawn))
+    numbers = np.random.default_rng(0)
+    words = np.array(vocabulary())
     # Zipf's law as Mandelbrot has it: frequency ~ 1 / (rank + 2.7).
     share = np.cumsum(1 / (np.arange(len(words)) + 2.7))
     share /= share[-1]

@@ -33,6 +33,7 @@ POSTINGS = 60_000
 """Occurrences that are looked at, from the rarest word on: about 0.2 microseconds each. One word is always taken. The
 words left out are so common that they weigh next to nothing."""
 
+_FEW_TERMS = 4
 # The constants of FTS5's bm25(), https://www.sqlite.org/fts5.html#the_bm25_function.
 _K1 = 1.2
 _B = 0.75
@@ -71,12 +72,14 @@ def candidates(
     scored_at_once: int = SCORED_AT_ONCE,
     postings: int = POSTINGS,
 ) -> list[int]:
-    """Ids of up to `limit` chunks, of those that are kept, that fit the terms best, about in their order."""
+    """Ids of up to `limit` chunks, of those that are kept, that fit the terms best, about in their order; where a few
+    common words tell them apart badly, of up to twice as many."""
     if not terms:
         return []
     if len(terms) <= 2 or sum(term.chunks for term in terms) <= scored_at_once:
         return _best(database, terms, limit, kept)
-    return _holding_most(database, terms, limit, kept, postings)
+    # The fewer the words, the more chunks hold the same of them.
+    return _holding_most(database, terms, limit if len(terms) > _FEW_TERMS else 2 * limit, kept, postings)
 
 
 def scores(database: Database, terms: Sequence[Term], chunks: Iterable[int]) -> dict[int, float]:

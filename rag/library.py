@@ -110,7 +110,7 @@ class Library:
 
     def migrate(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed everything with this library's encoder where another one made the vectors (`rag/migrate.py`). Until it
-        is done the old ones serve those who have it open with the old encoder. Returns how many chunks were embedded."""
+        is done, the old ones serve whoever has it open with the old encoder. Returns how many chunks were embedded."""
         with store.opened(self.database) as database:
             before = self.index.place(database)
             made = migrate.migrate(database, self.encoder, progress)

@@ -10,6 +10,7 @@ import pytest
 from fireside.database import Database
 from fireside.errors import StorageError
 from rag import store
+from rag.schema import APPLICATION_ID, MIGRATIONS
 from rag.types import Block, Chunk, Document
 
 TEXT = "Drain the pump.\n\nOwls nest."
@@ -54,7 +55,7 @@ def test_vectors_of_two_encoders_are_not_mixed(tmp_path: Path) -> None:
 
 def test_a_library_of_the_first_schema_keeps_its_vectors(tmp_path: Path) -> None:
     path = tmp_path / "library.db"
-    first = Database(path, application_id=store._APPLICATION_ID, migrations=store._MIGRATIONS[:1])
+    first = Database(path, application_id=APPLICATION_ID, migrations=MIGRATIONS[:1])
     with first.transaction() as connection:
         connection.execute(
             "INSERT INTO documents (path, title, text, blocks, sha256, mtime, recipe) "
