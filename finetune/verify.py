@@ -256,11 +256,11 @@ def greedy_continuations(
                 input_ids=tokens,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
+                cache=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
-            cache = output.past_key_values
+            cache = output.cache
             best = output.logits[:, -1].argmax(dim=-1)
             for row, token in zip(written, best.tolist(), strict=True):
                 if not row or not ends_turn(row[-1]):

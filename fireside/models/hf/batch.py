@@ -32,7 +32,7 @@ class Computer:
         options: dict[str, Any] = {} if every or "logits_to_keep" not in self._takes else {"logits_to_keep": 1}
         output = self._model(
             input_ids=torch.tensor([list(tokens)], device=self._model.device),
-            past_key_values=sequence.cache,
+            cache=sequence.cache,
             use_cache=True,
             **options,
         )
@@ -58,7 +58,7 @@ class Computer:
         output = self._model(
             input_ids=torch.tensor([[token] for token in tokens], device=self._model.device),
             attention_mask=torch.tensor(mask, device=self._model.device),
-            past_key_values=self._cache,
+            cache=self._cache,
             use_cache=True,
             **options,
         )
