@@ -28,6 +28,7 @@ class GgufLoading:
     draft: a small model with the same vocabulary that guesses ahead, or None.
     speculate: guess ahead from what was already said, where that pays.
     kv_folder, kv_bytes: where KV states of conversations are kept over a restart, and how much of them; None: nowhere.
+        Without effect where each sequence has a stream of its own.
     template: the name of a template of `templates`, in place of the model file's own; "" for its own.
     """
 

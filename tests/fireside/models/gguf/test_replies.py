@@ -381,7 +381,7 @@ def test_an_empty_reply_is_a_finished_one(engine: GgufEngine) -> None:
 
 
 def test_a_conversation_goes_on_from_disk_after_a_restart(tmp_path: Path) -> None:
-    loading = replace(LOADING, kv_folder=tmp_path / "kv")
+    loading = replace(LOADING, sequences=1, kv_folder=tmp_path / "kv")
     said = chat("Tell me of ships. " * 20)
     request = Request(said, GREEDY, 12, keep=True)
     first = GgufEngine(loading, CHAT_MODEL.sha256)
