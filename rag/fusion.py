@@ -17,8 +17,8 @@ DENSE_WEIGHTS: dict[Kind, float] = {"keywords": 0.2, "question": 0.3, "claim": 0
 """The share of the vector search in the fused score, by kind of query.
 
 Chosen on development data: 220 questions over a speech and encyclopedia articles (reached characters of the latter
-0.899 at 0.2, 0.903 at 0.3, 0.908 at 0.35), 300 over fairy tales (best at 0.2, about BM25's at 0.3), the first three content
-words of these as keywords (best at 0.2), 150 claims over 393 abstracts (best at 0.5 and 0.6).
+0.899 at 0.2, 0.903 at 0.3, 0.908 at 0.35), 300 over fairy tales (best at 0.2, about BM25's at 0.3), the first three
+content words of these as keywords (best at 0.2), 150 claims over 393 abstracts (best at 0.5 and 0.6).
 """
 
 RRF_K = 60
