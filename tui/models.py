@@ -14,6 +14,7 @@ from fireside.models.gguf.loading import GgufLoading
 from fireside.models.gguf.states import kv_folder
 from fireside.models.hf.loading import HfLoading
 from fireside.models.sampling import NEUTRAL, Sampling
+from fireside.models.together import Together
 from fireside.models.types import ChatModel
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def open_model(settings: Settings, name: str | None = None, *, parallel: int = 1
     if model.kind == "hf":
         return WorkerModel(model.name, _hf_loading(settings, model.path, parallel))
     return WorkerModel(model.name, gguf_loading(settings, model.path, parallel))
+
+
+def open_for_evaluation(settings: Settings, name: str | None, at_once: int) -> ChatModel:
+    """The model called `name`, for `at_once` turns that nobody reads along. Raises ModelError."""
+    model = open_model(settings, name, parallel=at_once)
+    return Together(model) if isinstance(model, WorkerModel) and model.batches and at_once > 1 else model
 
 
 def remote_names(settings: Settings) -> list[str]:

@@ -1,7 +1,8 @@
 """What client and worker process say to each other: one JSON document a line, both ways.
 
-To the worker: `load`, `generate`, `count`, `cancel`. Back: `loaded`, `tokens`, `error`, and the events of a reply, each
-with the id of the request it belongs to. A piece of text, the most frequent of all, is just `{"text": ...}`.
+To the worker: `load`, `generate`, `count`, `cancel`, `many`. Back: `loaded`, `tokens`, `error`, `replies`, and the
+events of a reply, each with the id of the request it belongs to. A piece of text, the most frequent of all, is just
+`{"text": ...}`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fireside import errors
 from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy
 from fireside.models.sampling import Sampling
 from fireside.models.types import (
@@ -181,6 +183,20 @@ def unpack_event(packed: dict[str, Any]) -> ReplyEvent:
         return PromptScored(_unpack_scores(packed["prompt"]))
     end = packed["finished"]
     return Finished(end["reason"], Usage(**end["usage"]), Timings(**end["timings"]))
+
+
+def pack_error(error: errors.FiresideError) -> dict[str, str | None]:
+    """An error as JSON."""
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def unpack_error(packed: dict[str, Any]) -> errors.FiresideError:
+    """The error as the class it was, where callers tell that class from others."""
+    kinds = {
+        kind.__name__: kind
+        for kind in (errors.AdapterError, errors.PromptTooLong, errors.ToolError, errors.StorageError)
+    }
+    return kinds.get(packed["kind"], errors.ModelError)(packed["message"], packed["hint"])
 
 
 def pack_info(info: ModelInfo) -> dict[str, Any]:

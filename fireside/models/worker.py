@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fireside.errors import FiresideError, ModelError
@@ -25,7 +25,7 @@ from fireside.models.digests import known_sha256
 from fireside.models.engine import Engine
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.types import Delta, Finished, ReplyEvent, Thinking
-from fireside.text import TerminalStream
+from fireside.text import TerminalStream, for_terminal
 
 _SECONDS_UNTIL_IDLE = 1.0
 _SECONDS_TO_END = 3.0
@@ -142,6 +142,8 @@ class Worker:
                 engine.cancel(number)
             elif document["op"] == "count":
                 self._send(number, tokens=engine.count(wire.unpack_prompt(document["prompt"])))
+            elif document["op"] == "many":
+                self._send(number, replies=_many(engine, document["requests"]))
             else:
                 self._outgoing[number] = _Outgoing()
                 engine.submit(number, wire.unpack_request(document["request"]))
@@ -154,8 +156,7 @@ class Worker:
             if (ended := self._outgoing.pop(number, None)) is not None:
                 for event in ended.rest():
                     self._send(number, **wire.pack_event(event))
-            kind = type(outcome).__name__
-            self._send(number, error={"kind": kind, "message": outcome.message, "hint": outcome.hint})
+            self._send(number, error=wire.pack_error(outcome))
             return
         self._urgent |= self._outgoing[number].push(outcome)
 
@@ -197,6 +198,26 @@ class Worker:
         data = b"".join(wire.encode(answer) for answer in answers)
         while data:
             data = data[os.write(self._answers, data) :]
+
+
+def _many(engine: Engine, packed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whole replies, or why there are none, in the order of their requests; nothing else is done meanwhile."""
+    from fireside.models.hf.engine import HfEngine
+
+    if not isinstance(engine, HfEngine) or engine.busy:
+        raise ModelError("the model does not compute whole batches now", "wait until its replies have ended")
+    outcomes = engine.generate_many([wire.unpack_request(request) for request in packed])
+    return [
+        {"error": wire.pack_error(outcome)}
+        if isinstance(outcome, FiresideError)
+        else {"events": [wire.pack_event(_made_safe(event)) for event in outcome]}
+        for outcome in outcomes
+    ]
+
+
+def _made_safe(event: ReplyEvent) -> ReplyEvent:
+    """A whole reply's text made safe; that of one under way is made so where it is joined."""
+    return replace(event, text=for_terminal(event.text)) if isinstance(event, Delta | Thinking) else event
 
 
 def _is_empty(event: ReplyEvent) -> bool:

@@ -17,7 +17,7 @@ from fireside.models.hf.batcher import Batcher
 from fireside.models.hf.caches import Caches
 from fireside.models.hf.generation import Generation, Task
 from fireside.models.hf.loading import HfLoading
-from fireside.models.hf.many import Reply, as_reply, pageable, paged_replies
+from fireside.models.hf.many import pageable, paged_replies
 from fireside.models.hf.samplers import TokenSampler, usable
 from fireside.models.hf.tokenizer import HfTokenizer
 from fireside.models.hf.weights import load_failure, load_model
@@ -25,7 +25,7 @@ from fireside.models.prompting import prompt_tokens
 from fireside.models.recommended import recommended
 from fireside.models.sampling import NEUTRAL, Sampling
 from fireside.models.templates import NAMED
-from fireside.models.types import Finished, ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import ModelInfo, Prompt, ReplyEvent, Request
 
 _SPARE = 1  # sequences beside those in use whose keys and values are kept for the next prompt
 
@@ -95,41 +95,48 @@ class HfEngine:
         """See `Engine.step`."""
         return self._batcher.step()
 
-    def generate_many(self, requests: Sequence[Request]) -> list[Reply]:
-        """The replies to all of `requests`, in their order; for evaluation, when no reply is under way.
+    def generate_many(self, requests: Sequence[Request]) -> list[list[ReplyEvent] | FiresideError]:
+        """The events of the replies to all of `requests`, or why there are none, in their order.
 
-        Greedy ones without constraint and scores go through transformers' continuous batching, whose paged KV cache
-        takes in as many at once as there is memory for; the others go step by step. Raises the first FiresideError.
+        For evaluation, when no reply is under way. Greedy ones without constraint and scores go through transformers'
+        continuous batching, whose paged KV cache takes in as many at once as there is memory for; the others go step
+        by step.
         """
         assert not self.busy
-        tasks = [self._task(request) for request in requests]
-        paged: dict[object, list[int]] = {}
-        others: list[int] = []
-        for index, task in enumerate(tasks):
-            if self._caches.rewinds and pageable(task):
-                paged.setdefault(task.adapters, []).append(index)
-            else:
-                others.append(index)
-        replies: dict[int, Reply] = {}
-        for indices in paged.values():
-            group = [tasks[index] for index in indices]
-            self._adapters.apply(group[0].adapters)
+        outcomes: list[list[ReplyEvent] | FiresideError] = [[] for _ in requests]
+        paged: dict[object, list[tuple[int, Task]]] = {}
+        for number, request in enumerate(requests):
             try:
-                replies |= dict(zip(indices, paged_replies(self.model, self.tokenizer, group), strict=True))
-            except RuntimeError as error:
-                raise load_failure(self._path, error) from error
-        events: dict[int, list[ReplyEvent]] = {index: [] for index in others}
-        for index in others:
-            self._batcher.submit(Generation(index, tasks[index], self.tokenizer))
+                task = self._task(request)
+            except FiresideError as error:
+                outcomes[number] = error
+                continue
+            if self._caches.rewinds and pageable(task):
+                paged.setdefault(task.adapters, []).append((number, task))
+            else:
+                self._batcher.submit(Generation(number, task, self.tokenizer))
+        for group in paged.values():
+            replies = self._paged([task for _, task in group])
+            for (number, _), reply in zip(group, replies, strict=True):
+                outcomes[number] = reply
         while self.busy:
-            for index, event in self.step():
+            for number, event in self.step():
+                before = outcomes[number]
                 if isinstance(event, FiresideError):
-                    self._batcher.drop_all()
-                    raise event
-                events[index].append(event)
-                if isinstance(event, Finished):
-                    replies[index] = as_reply(events[index], event.reason, event.usage)
-        return [replies[index] for index in range(len(requests))]
+                    outcomes[number] = event
+                elif not isinstance(before, FiresideError):
+                    before.append(event)
+        return outcomes
+
+    def _paged(self, tasks: Sequence[Task]) -> Sequence[list[ReplyEvent] | FiresideError]:
+        """The replies to tasks with the same adapters, in one batch, which fails as a whole."""
+        try:
+            self._adapters.apply(tasks[0].adapters)
+            return paged_replies(self.model, self.tokenizer, tasks)
+        except FiresideError as error:
+            return [error] * len(tasks)
+        except RuntimeError as error:
+            return [load_failure(self._path, error)] * len(tasks)
 
     def count(self, prompt: Prompt) -> int:
         """See `Engine.count`."""

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fireside.errors import ModelError
 from fireside.models.detokenizer import Detokenizer
 from fireside.models.hf.generation import Task
 from fireside.models.hf.tokenizer import HfTokenizer
-from fireside.models.types import Called, Delta, FinishReason, ReplyEvent, ToolCall, Usage
+from fireside.models.types import Delta, Finished, ReplyEvent, Timings, Usage
 
 _PAGE = 256  # tokens a block of the paged cache holds, transformers' own default
 _MOST_TOKENS = 65536  # in the paged cache on a CPU, where transformers would take most of the memory
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A whole reply: its text, without thinking, the tools it called, why it ended, and its token counts."""
-
-    text: str
-    calls: tuple[ToolCall, ...]
-    reason: FinishReason
-    usage: Usage
 
 
 def pageable(task: Task) -> bool:
@@ -31,8 +20,11 @@ def pageable(task: Task) -> bool:
     return task.sampler.plain_greedy and task.constraint is None and task.scores is None and task.limit > 0
 
 
-def paged_replies(model: Any, tokenizer: HfTokenizer, tasks: Sequence[Task]) -> list[Reply]:
-    """The replies to `tasks`, all `pageable` and with the adapters that are applied now. Raises ModelError."""
+def paged_replies(model: Any, tokenizer: HfTokenizer, tasks: Sequence[Task]) -> list[list[ReplyEvent]]:
+    """The events of the replies to `tasks`, all `pageable` and with the adapters that are applied now.
+
+    Raises ModelError.
+    """
     import transformers
 
     library: Any = transformers  # its classes have no types
@@ -61,29 +53,26 @@ def paged_replies(model: Any, tokenizer: HfTokenizer, tasks: Sequence[Task]) -> 
     failed = next((output.error for output in outputs if output.error), None)
     if failed is not None:
         raise ModelError(f"the batch failed: {failed}", "give fewer requests at once")
-    return [_reply(tokenizer, task, output.generated_tokens) for task, output in zip(tasks, outputs, strict=True)]
+    return [_events(tokenizer, task, output.generated_tokens) for task, output in zip(tasks, outputs, strict=True)]
 
 
-def _reply(tokenizer: HfTokenizer, task: Task, tokens: Sequence[int]) -> Reply:
-    """What `tokens` say, up to an end-of-turn token, a stop string or the limit."""
+def _events(tokenizer: HfTokenizer, task: Task, tokens: Sequence[int]) -> list[ReplyEvent]:
+    """What `tokens` say, up to an end-of-turn token, a stop string or the limit: the text in one piece."""
     detokenizer = Detokenizer(task.stop)
     events: list[ReplyEvent] = []
-    written, reason = 0, "length"
+    written, stopped = 0, False
     for token in tokens[: task.limit]:
         if tokenizer.ends_turn(token):
-            reason = "stop"
+            stopped = True
             break
         written += 1
         events += task.parser.push(detokenizer.push(tokenizer.piece(token)))
         if detokenizer.stopped:
-            reason = "stop"
+            stopped = True
             break
     events += task.parser.push(detokenizer.close())
     events += task.parser.close()
-    return as_reply(events, "stop" if reason == "stop" else "length", Usage(len(task.tokens), 0, written))
-
-
-def as_reply(events: Sequence[ReplyEvent], reason: FinishReason, usage: Usage) -> Reply:
-    """A reply from its events."""
     text = "".join(event.text for event in events if isinstance(event, Delta))
-    return Reply(text, tuple(event.call for event in events if isinstance(event, Called)), reason, usage)
+    others = [event for event in events if not isinstance(event, Delta)]
+    end = Finished("stop" if stopped else "length", Usage(len(task.tokens), 0, written), Timings())
+    return [*([Delta(text)] if text else []), *others, end]

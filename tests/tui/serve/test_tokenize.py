@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from fireside.errors import ModelError
+from fireside.models.scripted import ScriptedModel
+
 USER = {"role": "user", "content": "one two three"}
 
 
@@ -28,3 +31,14 @@ async def test_another_model_is_not_counted_with(asking: Any) -> None:
     async with asking() as asked:
         response = await asked.client.post("/tokenize", json={"prompt": "a", "model": "other"})
     assert response.status_code == 404
+
+
+async def test_a_model_that_cannot_count_is_one_error(asking: Any) -> None:
+    class Failing(ScriptedModel):
+        async def count_tokens(self, prompt: object) -> int:
+            raise ModelError("the template is broken", "choose another")
+
+    async with asking(model=Failing([])) as asked:
+        response = await asked.client.post("/tokenize", json={"prompt": "one"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "the template is broken; choose another"

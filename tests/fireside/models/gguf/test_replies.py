@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import engine_replies
 import numpy as np
 import pytest
+from engine_replies import chat, replies, text_of, written
 
-from fireside.errors import FiresideError, ModelError
+from fireside.errors import ModelError
 from fireside.models.bundled import CHAT_MODEL, located
 from fireside.models.constraints import Choice, Gbnf, JsonSchema, Lazy
 from fireside.models.gguf.engine import GgufEngine
@@ -24,7 +26,6 @@ from fireside.models.types import (
     Finished,
     Message,
     PromptScored,
-    ReplyEvent,
     Request,
     Tokens,
 )
@@ -41,30 +42,8 @@ def engine() -> Iterator[GgufEngine]:
     engine.close()
 
 
-def chat(*said: str) -> tuple[Message, ...]:
-    roles: Any = ("user", "assistant")
-    return tuple(Message(roles[i % 2], text) for i, text in enumerate(said))
-
-
 def asked(text: str, most: int = 24, sampling: Sampling = GREEDY, **more: Any) -> Request:
-    return Request(chat(text), sampling, most, **more)
-
-
-def replies(engine: GgufEngine, *requests: Request) -> list[list[ReplyEvent | FiresideError]]:
-    """All events of each request, computed together."""
-    for number, request in enumerate(requests):
-        engine.submit(number, request)
-    events: list[list[ReplyEvent | FiresideError]] = [[] for _ in requests]
-    while engine.busy:
-        for number, event in engine.step():
-            events[number].append(event)
-    return events
-
-
-def written(engine: GgufEngine, request: Request) -> tuple[str, Finished]:
-    ((*events, end),) = replies(engine, request)
-    assert isinstance(end, Finished), end
-    return "".join(event.text for event in events if isinstance(event, Delta)), end
+    return engine_replies.asked(text, most, sampling, **more)
 
 
 def test_greedy_is_repeatable_and_the_cache_changes_nothing(engine: GgufEngine) -> None:
@@ -96,7 +75,7 @@ def test_replies_computed_together_are_those_computed_alone(engine: GgufEngine) 
     requests = [asked(question, 12) for question in questions]
     alone = [written(engine, request)[0] for request in requests]
     together = replies(engine, *requests)
-    texts = ["".join(event.text for event in events if isinstance(event, Delta)) for events in together]
+    texts = [text_of(events) for events in together]
     # Sums are rounded in another order in a larger batch, so a reply may part at a near tie; most do not.
     assert sum(one == other for one, other in zip(alone, texts, strict=True)) >= 4
     assert all(isinstance(events[-1], Finished) for events in together)
@@ -311,7 +290,7 @@ def test_a_scored_reply_tells_one_score_a_token_whatever_is_held_back(engine: Gg
     assert isinstance(end, Finished)
     scores = [score for event in events if isinstance(event, Delta) for score in event.scores]
     assert len(scores) == end.usage.completion_tokens
-    text = "".join(event.text for event in events if isinstance(event, Delta))
+    text = text_of(events)
     assert b"".join(score.data for score in scores).decode() == text
 
 

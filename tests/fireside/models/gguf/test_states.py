@@ -12,7 +12,7 @@ import pytest
 
 from fireside.models.gguf.context import AdapterSet, Context
 from fireside.models.gguf.model import Model
-from fireside.models.gguf.slots import Slots
+from fireside.models.gguf.slots import Slot, Slots
 from fireside.models.gguf.states import StateFiles, forget_all, kv_folder
 
 pytestmark = pytest.mark.engine
@@ -208,33 +208,37 @@ def test_a_model_that_cannot_go_back_finds_only_what_it_can_use_whole(context: C
     assert files().find([*tokens, 1, 2, 3], (), longer_than=10, whole=True) is not None
 
 
-def test_a_full_cache_makes_room_for_a_good_state_and_keeps_its_file(context: Context, tokens: list[int]) -> None:
+def saved_for_later(context: Context, tokens: list[int]) -> list[int]:
+    """200 tokens whose state is on disk and no longer in the cache."""
     long = (tokens * 8)[:200]
     filled(context, long)
     files().save(context, 0, long, ())
     context.cut(0, 0)
+    return long
+
+
+def begun(context: Context, slots: Slots, tokens: list[int]) -> Slot:
+    """A reply under way behind `tokens`."""
+    slot = slots.take(tokens, ())
+    filled(context, tokens, slot.sequence)
+    slot.tokens = tokens
+    return slot
+
+
+def test_a_full_cache_makes_room_for_a_good_state_and_keeps_its_file(context: Context, tokens: list[int]) -> None:
+    long = saved_for_later(context, tokens)
     slots = Slots(context, files(), can_rewind=True)
     for word in (7, 8):
-        idle = slots.take([word] * 240, ())
-        context.add([word] * 240, 0, idle.sequence, wanted=1)
-        context.decode()
-        idle.tokens = [word] * 240
-        slots.give_back(idle)
+        slots.give_back(begun(context, slots, [word] * 240))
     assert len(slots.take([*long, 5], ()).tokens) == len(long)
     assert len(left()) == 2
 
 
 def test_a_state_waits_on_disk_while_replies_under_way_fill_the_cache(context: Context, tokens: list[int]) -> None:
-    long = (tokens * 8)[:200]
-    filled(context, long)
-    files().save(context, 0, long, ())
-    context.cut(0, 0)
+    long = saved_for_later(context, tokens)
     slots = Slots(context, files(), can_rewind=True)
     for word in (7, 8):
-        busy = slots.take([word] * 200, ())
-        context.add([word] * 200, 0, busy.sequence, wanted=1)
-        context.decode()
-        busy.tokens = [word] * 200
+        begun(context, slots, [word] * 200)
     assert slots.take([*long, 5], ()).tokens == []
     assert len(left()) == 2
 

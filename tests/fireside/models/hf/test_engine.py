@@ -7,8 +7,10 @@ import math
 from dataclasses import replace
 
 import pytest
-from hf_replies import TEXT, asked, chat, logits, replies, written
+from engine_replies import asked, chat, replies, text_of, written
+from hf_logits import TEXT, logits
 
+from fireside.errors import FiresideError, ModelError
 from fireside.models.bundled import CHAT_MODEL, located
 from fireside.models.constraints import Choice, JsonSchema
 from fireside.models.hf.engine import HfEngine
@@ -76,12 +78,23 @@ def test_replies_computed_together_are_those_computed_alone(engine: HfEngine) ->
     requests = [asked("Name three colours."), asked("What is 2 + 2?", 4), Request("Once upon a time", GREEDY, 12)]
     alone = [written(engine, request)[0] for request in requests]
     together = replies(engine, *requests, asked("Hi", 3))
-    assert ["".join(event.text for event in each if isinstance(event, Delta)) for each in together[:3]] == alone
-    many = engine.generate_many([*requests, asked("Hi", 5, replace(NEUTRAL, seed=3)), asked("Hi", stop=("can",))])
-    assert [reply.text for reply in many[:3]] == alone
-    assert many[0].usage.completion_tokens == 8
-    assert many[3].text == written(engine, asked("Hi", 5, replace(NEUTRAL, seed=3)))[0]
-    assert (many[4].text, many[4].reason) == (written(engine, asked("Hi", stop=("can",)))[0], "stop")
+    assert [text_of(each) for each in together[:3]] == alone
+
+
+def test_a_batch_writes_what_each_reply_would_be_alone(engine: HfEngine) -> None:
+    """Greedy ones in transformers' paged cache, the drawn one step by step; one that cannot be written fails alone."""
+    drawn, stopped, empty = asked("Hi", 5, replace(NEUTRAL, seed=3)), asked("Hi", stop=("can",)), Request("", GREEDY)
+    requests = [asked("Name three colours."), asked("What is 2 + 2?", 4), drawn, empty, stopped]
+    many = engine.generate_many(requests)
+    failed = many.pop(3)
+    assert isinstance(failed, ModelError)
+    assert failed.message == "the prompt is empty"
+    for request, events in zip([each for each in requests if each != empty], many, strict=True):
+        assert not isinstance(events, FiresideError)
+        text, end = written(engine, request)
+        assert text_of(events) == text
+        assert isinstance(events[-1], Finished)
+        assert (events[-1].reason, events[-1].usage.completion_tokens) == (end.reason, end.usage.completion_tokens)
 
 
 def test_cancelling_ends_a_reply_before_its_next_token(engine: HfEngine) -> None:
@@ -193,6 +206,8 @@ def test_tools_are_called(engine: HfEngine) -> None:
     (called,) = [event.call for event in events if isinstance(event, Called)]
     assert called.name == "get_weather"
     assert isinstance(called.arguments["city"], str)
-    assert engine.generate_many([request])[0].calls == (called,)
+    (many,) = engine.generate_many([request])
+    assert not isinstance(many, FiresideError)
+    assert Called(called) in many
     (free,) = replies(engine, replace(request, tool_choice="none", max_tokens=4))
     assert not [event for event in free if isinstance(event, Called)]

@@ -1,32 +1,28 @@
-"""Requests to a transformers engine, and what it answers."""
+"""Requests to an engine, and what it answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fireside.errors import FiresideError
-from fireside.models.hf.engine import HfEngine
+from fireside.models.engine import Engine
 from fireside.models.sampling import GREEDY, Sampling
-from fireside.models.types import (
-    AdapterUse,
-    Delta,
-    Finished,
-    Message,
-    ReplyEvent,
-    Request,
-)
+from fireside.models.types import Delta, Finished, Message, ReplyEvent, Request
 
 
 def chat(*said: str) -> tuple[Message, ...]:
+    """A conversation, the person first."""
     roles: Any = ("user", "assistant")
     return tuple(Message(roles[i % 2], text) for i, text in enumerate(said))
 
 
 def asked(text: str, most: int = 8, sampling: Sampling = GREEDY, **more: Any) -> Request:
+    """A reply of at most `most` tokens to one message."""
     return Request(chat(text), sampling, most, **more)
 
 
-def replies(engine: HfEngine, *requests: Request) -> list[list[ReplyEvent | FiresideError]]:
+def replies(engine: Engine, *requests: Request) -> list[list[ReplyEvent | FiresideError]]:
     """All events of each request, computed together."""
     for number, request in enumerate(requests):
         engine.submit(number, request)
@@ -37,19 +33,13 @@ def replies(engine: HfEngine, *requests: Request) -> list[list[ReplyEvent | Fire
     return events
 
 
-def written(engine: HfEngine, request: Request) -> tuple[str, Finished]:
+def written(engine: Engine, request: Request) -> tuple[str, Finished]:
+    """The text of one reply, and its end."""
     ((*events, end),) = replies(engine, request)
     assert isinstance(end, Finished), end
-    return "".join(event.text for event in events if isinstance(event, Delta)), end
+    return text_of(events), end
 
 
-TEXT = "The capital of France is Paris"
-
-
-def logits(engine: HfEngine, *uses: AdapterUse) -> Any:
-    """Float32 (tokens, vocabulary) of TEXT, with these adapters."""
-    import torch
-
-    engine._adapters.apply(engine._adapters.prepare(uses))
-    with torch.inference_mode():
-        return engine.model(torch.tensor([engine.tokenizer.tokenize(TEXT, add_special=True)])).logits[0].float()
+def text_of(events: Sequence[ReplyEvent | FiresideError]) -> str:
+    """The text that these events bring."""
+    return "".join(event.text for event in events if isinstance(event, Delta))
