@@ -32,6 +32,16 @@ def conversations_database() -> Path:
     return home() / "conversations.db"
 
 
+def approvals_database() -> Path:
+    """The SQLite file with what the person decided about tools."""
+    return home() / "approvals.db"
+
+
+def traces_database() -> Path:
+    """The SQLite file with the runs of turns that used tools: their events, times and approvals."""
+    return home() / "traces.db"
+
+
 def library_folder(name: str) -> Path:
     """The folder of one document library: its SQLite file and its Chroma folder."""
     return home() / "libraries" / checked_name(name, "library")
