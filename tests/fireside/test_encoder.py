@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fireside.encoder import DIMENSION, MAX_TOKENS, Encoder, _batches, bundled_encoder
-from fireside.errors import ModelError
+from fireside.encoder import DIMENSION, MAX_TOKENS, BundledEncoder, bundled_encoder, by_length, chosen_encoder
+from fireside.errors import ModelError, SettingsError
 from fireside.models import bundled
 
 TEXTS = [
@@ -109,10 +109,10 @@ def test_agrees_with_sentence_transformers(tmp_path: Path) -> None:
 
 def test_batches_hold_every_row_once_and_stay_small() -> None:
     lengths = [3, 250, 20, 20, 1, 200, 40] * 9
-    batches = _batches(lengths)
+    batches = by_length(lengths, 512)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     assert all(len(batch) * max(lengths[row] for row in batch) <= 512 for batch in batches)
-    assert _batches([600]) == [[0]]
+    assert by_length([600], 512) == [[0]]
 
 
 def test_a_damaged_model_file_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,4 +120,12 @@ def test_a_damaged_model_file_is_one_clear_line(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(bundled, "ENCODER_MODEL", wrong)
     monkeypatch.setattr(bundled, "ENCODER_TOKENIZER", wrong)
     with pytest.raises(ModelError, match="sha256 differs"):
-        Encoder().encode(["text"])
+        BundledEncoder().encode(["text"])
+
+
+def test_the_settings_name_the_encoder() -> None:
+    assert chosen_encoder() is bundled_encoder()
+    with pytest.raises(SettingsError, match="cannot be shortened"):
+        chosen_encoder(dimension=128)
+    other = chosen_encoder("some/model", 128)
+    assert other is chosen_encoder("some/model", 128) is not chosen_encoder("some/model")

@@ -15,6 +15,7 @@ from fireside.text import for_terminal_line
 from tui.commands import docs_index
 from tui.commands.actions import add_action
 from tui.commands.docs_index import LONGEST_PATH, counted, opened
+from tui.commands.reranking import add_rerank, chosen_reranker
 from tui.console import emit, note, say
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def add_parser(subparsers: Any) -> None:
     search.add_argument("query", nargs="?", metavar="QUERY", help="what to look for")
     search.add_argument("-k", type=_positive, default=_HITS, metavar="N", help=f"how many passages (default {_HITS})")
     search.add_argument("--stdin", action="store_true", help="read queries from stdin, one a line")
+    add_rerank(search)
     _add_filters(search)
     show = _action(actions, "show", _show, "print a document's text as it was indexed")
     show.add_argument("document", metavar="DOCUMENT", help="its path, or the end of it")
@@ -128,32 +130,40 @@ def _list(options: argparse.Namespace) -> int:
     if options.libraries:
         return _libraries(options)
     with opened(options) as library:
-        records = library.documents()
+        records, encoder = library.documents(), library.made_by()
     if options.json:
-        emit({"library": options.library, "documents": [_record(record) for record in records]})
+        emit({"library": options.library, "encoder": encoder, "documents": [_record(record) for record in records]})
     elif not records:
         say(f"the library {options.library} is empty")
     for record in [] if options.json else records:
         name = for_terminal_line(record.path, LONGEST_PATH)
         tags = f", {', '.join(record.tags)}" if record.tags else ""
         say(f"{name}  {record.characters:,} characters, {counted(record.chunks, 'chunk')}{tags}")
+    if records and not options.json:
+        note(f"encoder: {encoder}")
     return 0
 
 
 def _libraries(options: argparse.Namespace) -> int:
     from rag.library import library_names, open_library
 
-    found: list[tuple[str, int, int]] = []
+    found: list[tuple[str, int, int, str | None]] = []
     for name in library_names():
         with closing(open_library(name)) as library:
-            records = library.documents()
-        found.append((name, len(records), sum(record.chunks for record in records)))
+            records, encoder = library.documents(), library.made_by()
+        found.append((name, len(records), sum(record.chunks for record in records), encoder))
     if options.json:
-        emit({"libraries": [dict(zip(("library", "documents", "chunks"), each, strict=True)) for each in found]})
+        emit(
+            {
+                "libraries": [
+                    dict(zip(("library", "documents", "chunks", "encoder"), each, strict=True)) for each in found
+                ]
+            }
+        )
     elif not found:
         say("there are no libraries yet; make one: fireside docs add PATH")
-    for name, documents, chunks in [] if options.json else found:
-        say(f"{name}  {counted(documents, 'document')}, {counted(chunks, 'chunk')}")
+    for name, documents, chunks, encoder in [] if options.json else found:
+        say(f"{name}  {counted(documents, 'document')}, {counted(chunks, 'chunk')}{f', {encoder}' if encoder else ''}")
     return 0
 
 
@@ -172,6 +182,7 @@ def _search(options: argparse.Namespace) -> int:
         options.path, tuple(options.type), options.since, options.until, options.title, tuple(options.tag)
     )
     with opened(options) as library:
+        library.rerank = chosen_reranker(options)
         for query in _queries(options):
             passages = library.search(query, options.k, filters)
             if options.json:
@@ -200,6 +211,7 @@ def _hit(passage: Passage) -> dict[str, Any]:
         "page": passage.page,
         "heading": list(passage.heading),
         "score": round(passage.score, 6),
+        "rerank": None if passage.rerank is None else round(passage.rerank, 6),
         "similarity": round(passage.similarity, 6),
         "text": passage.text,
     }
@@ -214,7 +226,9 @@ def _print_hits(query: str, passages: list[Passage], name_query: bool) -> None:
         where = f", p. {passage.page}" if passage.page is not None else ""
         heading = f", {' > '.join(passage.heading)}" if passage.heading else ""
         say(f"{number}. {for_terminal_line(passage.document, LONGEST_PATH)}{where}{heading}")
-        say(f"   score {passage.score:.2f}, similarity {passage.similarity:.2f}, at {passage.start}-{passage.end}")
+        reranked = "" if passage.rerank is None else f"reranked {passage.rerank:.2f}, "
+        scores = f"{reranked}score {passage.score:.2f}, similarity {passage.similarity:.2f}"
+        say(f"   {scores}, at {passage.start}-{passage.end}")
         text = textwrap.shorten(passage.text, 480, placeholder=" ...")
         say(textwrap.fill(text, 100, initial_indent="   ", subsequent_indent="   "))
 

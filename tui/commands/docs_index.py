@@ -14,6 +14,7 @@ from fireside.text import for_terminal_line
 from tui.console import Progress, emit, note, say
 
 if TYPE_CHECKING:
+    from fireside.encoder import Encoder
     from rag.doctor import Finding
     from rag.ingest import Change, Report
     from rag.library import Library
@@ -30,7 +31,7 @@ def opened(options: argparse.Namespace) -> Iterator[Library]:
     """The library that the command line names. Raises DocumentError where there is none."""
     from rag.library import open_library
 
-    with closing(open_library(options.library)) as library:
+    with closing(open_library(options.library, encoder=_encoder())) as library:
         yield library
 
 
@@ -59,8 +60,9 @@ def watch(options: argparse.Namespace) -> int:
     from rag.library import create_library
 
     lines = _WatchLines(options.library, options.json)
-    with closing(create_library(options.library)) as library:
-        watch.watch(library, options.paths, _chunk_tokens(), lines.reported, lines.told, lines.progressed)
+    with closing(create_library(options.library, _encoder())) as library:
+        chunk_tokens, overlap = _chunk_tokens()
+        watch.watch(library, options.paths, chunk_tokens, lines.reported, lines.told, lines.progressed, overlap=overlap)
     return 0
 
 
@@ -68,10 +70,10 @@ def doctor(options: argparse.Namespace) -> int:
     """`docs doctor`: 1 where a fault is left."""
     from rag.doctor import examine, repair
 
-    chunk_tokens = _chunk_tokens()
+    chunk_tokens, overlap = _chunk_tokens()
     with opened(options) as library:
-        done = repair(library, chunk_tokens) if options.repair else []
-        findings = examine(library, chunk_tokens)
+        done = repair(library, chunk_tokens, overlap) if options.repair else []
+        findings = examine(library, chunk_tokens, overlap)
     if options.json:
         emit(
             {
@@ -105,20 +107,30 @@ def rebuild(options: argparse.Namespace) -> int:
     return 0
 
 
-def _chunk_tokens() -> int:
+def _chunk_tokens() -> tuple[int, int]:
+    """The longest chunk, and what a chunk repeats of the one before it."""
     from fireside import settings
 
-    return settings.load().documents.chunk_tokens
+    documents = settings.load().documents
+    return documents.chunk_tokens, documents.chunk_overlap
+
+
+def _encoder() -> Encoder:
+    from fireside import settings
+    from fireside.encoder import chosen_encoder
+
+    documents = settings.load().documents
+    return chosen_encoder(documents.encoder, documents.encoder_dimension)
 
 
 def _index(options: argparse.Namespace, run: Callable[..., Report]) -> int:
     from rag.library import create_library
 
-    chunk_tokens = _chunk_tokens()
+    chunk_tokens, overlap = _chunk_tokens()
     progress = Progress("indexing", "kB")
-    with closing(create_library(options.library)) as library:
+    with closing(create_library(options.library, _encoder())) as library:
         try:
-            report = run(library, options.paths, chunk_tokens, progress.update)
+            report = run(library, options.paths, chunk_tokens, progress.update, overlap=overlap)
         except KeyboardInterrupt:
             progress.finish()
             note("interrupted: what was indexed so far is kept, and the same command goes on from there")

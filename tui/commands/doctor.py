@@ -125,9 +125,12 @@ def _chat_model() -> Finding:
 
 def _encoder() -> Finding:
     def body() -> str:
-        from fireside.encoder import bundled_encoder
+        from fireside.encoder import chosen_encoder
+        from fireside.settings import load
 
-        vectors = bundled_encoder().encode(["The fire was warm"])
-        return f"all-MiniLM-L6-v2 int8, {vectors.shape[1]} dimensions"
+        documents = load().documents
+        encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
+        vectors = encoder.encode(["The fire was warm"])
+        return f"{encoder.id}, {vectors.shape[1]} dimensions"
 
     return _checked("encoder", body)
