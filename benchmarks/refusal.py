@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from fireside.encoder import bundled_encoder
@@ -192,7 +192,7 @@ def fit(rows: Sequence[Sequence[tuple[str, Signs]]]) -> None:
         slope = inputs.T @ (weight * (wanted - likely)) - ridge @ weights
         curve = (inputs * (weight * likely * (1 - likely))[:, None]).T @ inputs + ridge
         weights += np.linalg.solve(curve, slope)
-    names = ("intercept", "sentence", "passage", "lead", "words")
+    names = ("intercept", *(field.name for field in fields(Signs)))
     print("  fitted: " + ", ".join(f"{name}={value:.2f}" for name, value in zip(names, weights, strict=True)))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fireside.encoder import Encoder
+from fireside.encoder import BundledEncoder
 from rag import ingest
 from rag.library import Library
 
@@ -32,7 +32,7 @@ LONG_AGO = 1_600_000_000
 WORDS = "the cabin stove takes birch wood and water is drained before frost comes down from the hills at night"
 
 
-class Counting(Encoder):
+class Counting(BundledEncoder):
     """The bundled encoder; counts the texts it embeds."""
 
     def __init__(self) -> None:

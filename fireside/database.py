@@ -54,7 +54,7 @@ class Database:
         self._recovery = recovery
         self._lock = threading.RLock()
         paths.ensure_folder(path.parent)
-        self._refuse_a_broken_header()
+        self._refuse_a_stump()
         with self._explaining():
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
@@ -70,6 +70,20 @@ class Database:
         """All rows of one SELECT. Raises StorageError."""
         with self._lock, self._explaining():
             return self._connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Every `read` inside sees the file as it was at the first of them, whatever other processes commit meanwhile.
+
+        Other threads wait. A transaction inside is refused. Raises StorageError.
+        """
+        with self._lock, self._explaining():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:  # damage may have ended it
+                    self._connection.execute("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -161,15 +175,16 @@ class Database:
             or "restore it from a backup, or move it away to begin anew (`sqlite3 FILE .recover` saves what it can)",
         )
 
-    def _refuse_a_broken_header(self) -> None:
-        """SQLite takes a file too short to be a database for an empty one, and would write over it."""
-        try:
-            with self.path.open("rb") as file:
-                head = file.read(_SMALLEST_PAGE)
-        except OSError:
-            return  # There is no file yet, or SQLite's own message tells what is wrong with it.
-        if head and (len(head) < _SMALLEST_PAGE or not head.startswith(b"SQLite format 3\x00")):
-            raise self._damaged()
+    def _refuse_a_stump(self) -> None:
+        """SQLite takes a file too short to be a database for an empty one, and would write over it.
+
+        The file is not opened for that: to close it again would take the locks away from every connection this process
+        has to it, and the next process to close it would then take the log from under them
+        (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        """
+        with contextlib.suppress(OSError):  # there is no file yet, or SQLite's own message tells what is wrong with it
+            if 0 < self.path.stat().st_size < _SMALLEST_PAGE:
+                raise self._damaged()
 
 
 def storable(text: str) -> str:

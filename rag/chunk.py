@@ -6,6 +6,7 @@ import bisect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from rag.sentences import sentence_spans, trimmed
@@ -40,18 +41,23 @@ class _Piece:
     tokens: int
 
 
-def chunks_of(document: Document, tokens: Tokens, limit: int) -> list[Chunk]:
+def chunks_of(document: Document, tokens: Tokens, limit: int, overlap: int = 0) -> list[Chunk]:
     """The chunks of `document`, in order; none has more than `limit` tokens, crosses a heading or a page.
 
+    overlap: of these, the most that a chunk repeats, in whole sentences, of the end of the one before it under the same
+    heading; less than half of `limit` is used.
     Neighbouring blocks under one heading share a chunk while they fit. Headings are not part of a chunk's text, but a
     heading with nothing under it becomes a chunk of its own, so that it can be found. Time is linear in the text.
     """
     chunks: list[Chunk] = []
+    overlap = min(overlap, (limit - 1) // 2)
     for section in _sections(document.blocks):
         pieces: list[_Piece] = []
         for block in section:
-            pieces.extend(_pieces(document.text, block, tokens, limit))
-        spans = _packed(pieces, limit)
+            pieces.extend(_pieces(document.text, block, tokens, limit - overlap))
+        spans = _packed(pieces, limit - overlap)
+        if overlap:
+            spans = _overlapping(document.text, spans, tokens, overlap)
         for start, end in _within(document.text, spans, tokens, limit):
             text = document.text[start:end]
             chunks.append(Chunk(start, end, text, section[0].page, section[0].heading))
@@ -175,6 +181,17 @@ def _packed(pieces: Sequence[_Piece], limit: int) -> list[tuple[int, int]]:
     if start >= 0:
         spans.append((start, end))
     return spans
+
+
+def _overlapping(text: str, spans: Sequence[tuple[int, int]], tokens: Tokens, overlap: int) -> list[tuple[int, int]]:
+    """The spans, each begun earlier by as many whole sentences of the one before as take at most `overlap` tokens."""
+    begun = list(spans[:1])
+    for (before, end_before), (start, end) in pairwise(spans):
+        starts = [first for first, _ in sentence_spans(text, before, end_before)][1:]
+        counts = tokens.count_tokens([text[first:end_before] for first in starts])
+        fitting = [first for first, count in zip(starts, counts, strict=True) if count <= overlap]
+        begun.append((fitting[0] if fitting else start, end))
+    return begun
 
 
 def _within(text: str, spans: Iterable[tuple[int, int]], tokens: Tokens, limit: int) -> list[tuple[int, int]]:

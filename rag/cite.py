@@ -104,7 +104,7 @@ def extract(question: str, passages: Sequence[Passage], encoder: Encoder) -> Cit
     sources = _sources(passages)
     if not sources:
         return CitedReply("", ())
-    (asked,) = encoder.encode([question])
+    (asked,) = encoder.encode_queries([question])
     closeness = encoder.encode([source.text for source in sources]) @ asked
     words = set(content_stems(question))
     scores = []

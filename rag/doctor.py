@@ -35,14 +35,14 @@ class Finding:
     documents: tuple[str, ...] = ()
 
 
-def examine(library: Library, chunk_tokens: int) -> list[Finding]:
+def examine(library: Library, chunk_tokens: int, overlap: int = 0) -> list[Finding]:
     """Every check's finding. Raises StorageError where the record cannot be opened at all; nothing is changed."""
     with store.opened(library.database) as database:
         record = _record(database)
         if record.state == "fault":
             # Whatever else there is to see would only repeat it.
             return [record]
-        if (encoder := _encoder(library, database, chunk_tokens)).state == "fault":
+        if (encoder := _encoder(library, database, chunk_tokens, overlap)).state == "fault":
             return [record, encoder]
         return [
             record,
@@ -56,7 +56,7 @@ def examine(library: Library, chunk_tokens: int) -> list[Finding]:
         ]
 
 
-def repair(library: Library, chunk_tokens: int) -> list[str]:
+def repair(library: Library, chunk_tokens: int, overlap: int = 0) -> list[str]:
     """Put right what `examine` calls a fault, from what the record holds; no file is read. Returns a line a step.
 
     Raises StorageError where the record itself is damaged: it cannot be repaired from itself.
@@ -66,7 +66,7 @@ def repair(library: Library, chunk_tokens: int) -> list[str]:
         record = _record(database)
         if record.state == "fault":
             raise StorageError(record.found, record.fix)
-        if _encoder(library, database, chunk_tokens).state == "fault":
+        if _encoder(library, database, chunk_tokens, overlap).state == "fault":
             done.append(f"embedded {library.migrate():,} chunks with {library.encoder.id}")
         if not _full_text_is_sound(database):
             with database.transaction() as connection:
@@ -82,7 +82,7 @@ def repair(library: Library, chunk_tokens: int) -> list[str]:
             done.append(f"removed {lost:,} chunks, texts and vectors that belonged to nothing or were damaged")
         broken = {*_badly_cut(database), *_without_vectors(library, database)}
         for path in sorted(broken):
-            chunks = cut_again(library, database, path, chunk_tokens)
+            chunks = cut_again(library, database, path, chunk_tokens, overlap)
             done.append(f"cut and embedded {path} again from the text in the record ({chunks:,} chunks)")
         if broken or _chroma(library, database).state == "fault":
             library.index.rebuild(database)
@@ -191,14 +191,14 @@ def _chroma(library: Library, database: Database) -> Finding:
     return Finding("vector index", "fault" if wrong else "ok", wrong or "as the record has it", fix if wrong else "")
 
 
-def _encoder(library: Library, database: Database, chunk_tokens: int) -> Finding:
+def _encoder(library: Library, database: Database, chunk_tokens: int, overlap: int) -> Finding:
     made_by, now = store.setting(database, store.ENCODER), library.encoder.id
     if made_by not in (None, now):
         found = f"the vectors were made by another encoder ({made_by}) than {now}: it cannot be searched"
         return Finding(
             "encoder", "fault", found, f"fireside docs rebuild {_into(library.name)} (embeds everything anew)"
         )
-    others = tuple(_of_other_recipes(database, recipe(chunk_tokens, now)))
+    others = tuple(_of_other_recipes(database, recipe(chunk_tokens, overlap, library.encoder)))
     if others:
         fix = f"the next `fireside docs sync` {_into(library.name)} cuts them anew"
         return Finding("encoder", "note", f"other settings than today's in {_documents(others)}", fix, others)

@@ -13,6 +13,11 @@ _CONTEXT_TOKENS = 48
 _SPECIAL_TOKENS = 2
 
 
+def longest_chunk(encoder: Encoder, chunk_tokens: int) -> int:
+    """Tokens of the longest chunk: `chunk_tokens`, or what the encoder reads where that is less."""
+    return min(chunk_tokens, encoder.max_tokens - _SPECIAL_TOKENS)
+
+
 def embedded_texts(encoder: Encoder, texts: Sequence[str], contexts: Sequence[str]) -> list[str]:
     """Each chunk's text below as much of its line of title and headings as leaves the text whole."""
     counts = encoder.count_tokens(texts)

@@ -21,8 +21,9 @@ def expand(
     """The passages, best first as they were, with text from around them; all together at most `budget` tokens.
 
     documents, chunks: by path, the document of each passage and its chunks in order. A passage becomes its whole
-    section (the chunks beside it under the same headings) where the budget has room for that, otherwise it takes
-    neighbours in turn, the following one first. The best passage takes first; every passage given keeps its own text,
+    section (the chunks beside it under the same headings and on the same page, so that both go on being right for a
+    citation of any of its sentences) where the budget has room for that, otherwise neighbours of it in turn, the
+    following one first. The best passage takes first; every passage given keeps its own text,
     even where those alone exceed the budget. A passage that an earlier one has swallowed is left out. Spans stay exact:
     `text == document.text[start:end]`. A passage whose document or chunk is not there is kept as it is.
     """
@@ -43,7 +44,7 @@ def expand(
         first, last, room = _grown(beside, own, spans, room, count_tokens)
         start, end = beside[first].start, beside[last].end
         spans.append((start, end))
-        widened.append(replace(passage, start=start, end=end, text=document.text[start:end], page=beside[first].page))
+        widened.append(replace(passage, start=start, end=end, text=document.text[start:end]))
     return widened
 
 
@@ -53,14 +54,16 @@ def _grown(
     """The first and the last chunk of what the chunk `own` grows to, and the tokens of `room` left."""
 
     def free(place: int) -> bool:
-        return 0 <= place < len(chunks) and not any(
-            start < chunks[place].end and chunks[place].start < end for start, end in spans
+        return (
+            0 <= place < len(chunks)
+            and (chunks[place].heading, chunks[place].page) == (chunks[own].heading, chunks[own].page)
+            and not any(start < chunks[place].end and chunks[place].start < end for start, end in spans)
         )
 
     first = last = own
-    while free(first - 1) and chunks[first - 1].heading == chunks[own].heading:
+    while free(first - 1):
         first -= 1
-    while free(last + 1) and chunks[last + 1].heading == chunks[own].heading:
+    while free(last + 1):
         last += 1
     cost = sum(count_tokens([chunk.text for chunk in chunks[first : last + 1]])) - count_tokens([chunks[own].text])[0]
     if cost <= room:

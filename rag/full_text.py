@@ -33,9 +33,15 @@ POSTINGS = 60_000
 """Occurrences that are looked at, from the rarest word on: about 0.2 microseconds each. One word is always taken. The
 words left out are so common that they weigh next to nothing."""
 
+K1 = 0.4
+"""How much a word counts for occurring again in a chunk. Chosen on development data, beside the weights of the fusion
+(`rag/fusion.py`): in passages of this length, far less than `bm25()` has it."""
+
+FTS5_K1 = 1.2
+"""What `bm25()` has in its place."""
+
 _FEW_TERMS = 4
-# The constants of FTS5's bm25(), https://www.sqlite.org/fts5.html#the_bm25_function.
-_K1 = 1.2
+# The other constants of FTS5's bm25(), https://www.sqlite.org/fts5.html#the_bm25_function.
 _B = 0.75
 _LEAST_IDF = 1e-6
 # The row of FTS5's data table with the number of rows and of tokens in each column; same page, section 10.
@@ -82,9 +88,11 @@ def candidates(
     return _holding_most(database, terms, limit if len(terms) > _FEW_TERMS else 2 * limit, kept, postings)
 
 
-def scores(database: Database, terms: Sequence[Term], chunks: Iterable[int]) -> dict[int, float]:
-    """The BM25 of these chunks over all terms, higher is better, as FTS5's `bm25()` defines it; a chunk that holds none
-    of them is left out."""
+def scores(database: Database, terms: Sequence[Term], chunks: Iterable[int], k1: float = K1) -> dict[int, float]:
+    """The BM25 of these chunks over all terms, higher is better, as FTS5's `bm25()` defines it but for `k1`.
+
+    A chunk that holds none of the terms is left out.
+    """
     ids = json.dumps([int(chunk) for chunk in chunks])
     rows = database.read(
         "SELECT rowid, context, body FROM full_text WHERE rowid IN (SELECT value FROM json_each(?))", (ids,)
@@ -109,8 +117,8 @@ def scores(database: Database, terms: Sequence[Term], chunks: Iterable[int]) -> 
     for (chunk, stem), frequency in frequencies.items():
         if chunk not in lengths:
             continue
-        length = _K1 * (1 - _B + _B * lengths[chunk] / mean_length)
-        found[chunk] += idf[stem] * frequency * (_K1 + 1) / (frequency + length)
+        length = k1 * (1 - _B + _B * lengths[chunk] / mean_length)
+        found[chunk] += idf[stem] * frequency * (k1 + 1) / (frequency + length)
     return dict(found)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from fireside.database import Database
+from fireside.encoder import Encoder
 from fireside.errors import DocumentError
 from rag import store
 from rag.chunk import chunks_of, context_of
-from rag.embed import embedded_texts, vector_key
+from rag.embed import embedded_texts, longest_chunk, vector_key
 from rag.find import Failure, Found, find
 from rag.known import Known, State, digest, is_unchanged, known_files, remember, size_kept, state_of
 from rag.library import Library
@@ -72,6 +73,7 @@ class _Run:
     database: Database
     reader: Reader
     chunk_tokens: int
+    overlap: int
     known: dict[str, Known]
     told: Told | None
     indexed: int = 0
@@ -82,7 +84,7 @@ class _Run:
 
     @property
     def recipe(self) -> str:
-        return recipe(self.chunk_tokens, self.library.encoder.id)
+        return recipe(self.chunk_tokens, self.overlap, self.library.encoder)
 
     def tell(self, change: Change) -> None:
         if self.told:
@@ -96,15 +98,16 @@ def add(
     progress: Progress | None = None,
     told: Told | None = None,
     tags: Sequence[str] = (),
+    overlap: int = 0,
 ) -> Report:
     """Index these files and folders; documents already there that did not change are left alone.
 
-    chunk_tokens: the longest chunk. tags: given to all of these documents, old and new. What is committed stays if the
-    run is interrupted, and is not read again.
+    chunk_tokens: the longest chunk. overlap: tokens that a chunk repeats of the one before it, at most. tags: given to
+    all of these documents, old and new. What is committed stays if the run is interrupted, and is not read again.
     Raises StorageError where the library cannot be written; a file's own failure is in the report.
     """
     found = find(given)
-    report = _index(library, found, chunk_tokens, progress, told, {}, sweep=False)
+    report = _index(library, found, chunk_tokens, overlap, progress, told, {}, sweep=False)
     if tags:
         with store.opened(library.database) as database:
             store.tag(database, sorted(found.files.keys() & known_files(database).keys()), tags, ())
@@ -119,6 +122,7 @@ def sync(
     told: Told | None = None,
     broken: Broken | None = None,
     absent: Sequence[Path] = (),
+    overlap: int = 0,
 ) -> Report:
     """Make the library hold these files and folders and nothing else: `add`, and documents not found there are removed.
 
@@ -127,10 +131,10 @@ def sync(
     """
     found = find(given)
     found.unseen += map(str, absent)
-    return _index(library, found, chunk_tokens, progress, told, {} if broken is None else broken, sweep=True)
+    return _index(library, found, chunk_tokens, overlap, progress, told, {} if broken is None else broken, sweep=True)
 
 
-def cut_again(library: Library, database: Database, path: str, chunk_tokens: int) -> int:
+def cut_again(library: Library, database: Database, path: str, chunk_tokens: int, overlap: int = 0) -> int:
     """Cut, embed and commit a document anew from the text in the record, whatever has become of its file.
 
     Returns the number of its chunks, 0 where it is not there.
@@ -138,18 +142,20 @@ def cut_again(library: Library, database: Database, path: str, chunk_tokens: int
     known, document = known_files(database).get(path), store.document(database, path)
     if known is None or document is None:
         return 0
-    return _commit(library, database, document, known, chunk_tokens, lambda part, of: None)
+    return _commit(library, database, document, known, chunk_tokens, overlap, lambda part, of: None)
 
 
-def recipe(chunk_tokens: int, encoder_id: str) -> str:
+def recipe(chunk_tokens: int, overlap: int, encoder: Encoder) -> str:
     """Names the way documents are cut and embedded now; the encoder comes last."""
-    return f"{_RECIPE_VERSION} {chunk_tokens} {encoder_id}"
+    repeated = f"+{overlap}" if overlap else ""
+    return f"{_RECIPE_VERSION} {longest_chunk(encoder, chunk_tokens)}{repeated} {encoder.id}"
 
 
 def _index(
     library: Library,
     found: Found,
     chunk_tokens: int,
+    overlap: int,
     progress: Progress | None,
     told: Told | None,
     broken: Broken,
@@ -158,7 +164,9 @@ def _index(
     states = {path: state_of(Path(path)) for path in found.files}
     with store.opened(library.database) as database, Reader() as reader:
         library.check_encoder(database)
-        run = _Run(library, database, reader, chunk_tokens, known_files(database), told, failures=found.failures)
+        run = _Run(
+            library, database, reader, chunk_tokens, overlap, known_files(database), told, failures=found.failures
+        )
         wanted = [path for path in found.files if not _is_done(run, run.known.get(path), states[path])]
         total, done = sum(max(states[path].size, 1) for path in wanted), 0
         for path in wanted:
@@ -226,7 +234,7 @@ def _index_file(run: _Run, path: str, embedded: Progress) -> None:
     else:
         raise DocumentError(f"{path} is being written: it changed while it was read", "run it again when it is ready")
     version = Known(sha256, size_kept(state), state.mtime, "")
-    chunks = _commit(run.library, run.database, document, version, run.chunk_tokens, embedded)
+    chunks = _commit(run.library, run.database, document, version, run.chunk_tokens, run.overlap, embedded)
     run.indexed += 1
     run.chunks += chunks
     run.notes += [Note(path, note) for note in document.notes]
@@ -234,10 +242,16 @@ def _index_file(run: _Run, path: str, embedded: Progress) -> None:
 
 
 def _commit(
-    library: Library, database: Database, document: Document, version: Known, chunk_tokens: int, embedded: Progress
+    library: Library,
+    database: Database,
+    document: Document,
+    version: Known,
+    chunk_tokens: int,
+    overlap: int,
+    embedded: Progress,
 ) -> int:
     """Cut and embed a document and put it into the record as one transaction; the number of its chunks."""
-    chunks = chunks_of(document, library.encoder, chunk_tokens)
+    chunks = chunks_of(document, library.encoder, longest_chunk(library.encoder, chunk_tokens), overlap)
     contexts = [context_of(document.title, chunk.heading) for chunk in chunks]
     texts = embedded_texts(library.encoder, [chunk.text for chunk in chunks], contexts)
     keys = [vector_key(library.encoder.id, text) for text in texts]
@@ -255,7 +269,7 @@ def _commit(
         version.sha256,
         version.size,
         version.mtime,
-        recipe(chunk_tokens, library.encoder.id),
+        recipe(chunk_tokens, overlap, library.encoder),
         library.encoder.id,
     )
     return len(chunks)

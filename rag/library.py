@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fireside import paths
 from fireside.database import Database
-from fireside.encoder import Encoder, bundled_encoder
+from fireside.encoder import BundledEncoder, Encoder, bundled_encoder
 from fireside.errors import DocumentError, StorageError
 from rag import migrate, search, store
 from rag.chroma import Server, checked_address
@@ -25,6 +25,9 @@ DEFAULT = "default"
 class Library:
     """One library on disk. Its methods may be called from any thread; the encoder and Chroma load at first need."""
 
+    rerank: search.Rerank | None = None
+    """Scores the best passages of every search anew, where one is set (`rag/rerank.py`)."""
+
     def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
         """The library in `folder`, which is made at the first use. Nothing is opened yet.
 
@@ -34,7 +37,10 @@ class Library:
         self.name = folder.name
         self.database = folder / "library.db"
         self.encoder = encoder or bundled_encoder()
+        self.judge: Encoder = self.encoder if isinstance(self.encoder, BundledEncoder) else bundled_encoder()
+        """Weighs sentences against questions and claims: what counts as near was fitted on the bundled encoder."""
         self.index = VectorIndex(folder)
+        self._idle: list[tuple[Database, tuple[int, int] | None]] = []
 
     def documents(self) -> list[Record]:
         """Every document, by path. Raises DocumentError or StorageError, as all methods do."""
@@ -67,16 +73,13 @@ class Library:
             self.index.line_up(database)
         return chosen
 
-    def search(
-        self, question: str, k: int, filters: Filters | None = None, rerank: search.Rerank | None = None
-    ) -> list[Passage]:
+    def search(self, question: str, k: int, filters: Filters | None = None) -> list[Passage]:
         """The `k` passages that fit `question` best, best first; fewer where there are fewer.
 
-        filters: which documents are looked into. rerank: scores the best passages anew (`rag/search.py`).
+        filters: which documents are looked into.
         """
-        with store.opened(self.database) as database:
-            self.check_encoder(database)
-            return search.search(database, self.index, self.encoder, question, k, filters, rerank=rerank)
+        with self._reading() as database:
+            return search.search(database, self.index, self.encoder, question, k, filters, rerank=self.rerank)
 
     def expand(
         self, passages: Sequence[Passage], budget: int, count_tokens: CountTokens | None = None
@@ -139,22 +142,40 @@ class Library:
                     before.clear()
 
     def check_encoder(self, database: Database) -> None:
-        """Raises DocumentError where another encoder than this library's made the vectors in its record: their numbers
-        have nothing to do with each other."""
-        made_by = store.setting(database, store.ENCODER)
-        if made_by not in (None, self.encoder.id) and store.count_chunks(database):
-            raise DocumentError(
-                f"the library {self.name!r} was embedded with {made_by}, and this is {self.encoder.id}: "
-                "their vectors cannot be compared",
-                f"embed it anew: fireside docs rebuild --library {self.name}",
-            )
+        """Raises DocumentError where another encoder than this library's made the vectors (`rag/search.py`)."""
+        search.check_encoder(database, self.encoder)
+
+    def made_by(self) -> str | None:
+        """The id of the encoder that made the vectors; None where there are none yet."""
+        with store.opened(self.database) as database:
+            return store.setting(database, store.ENCODER)
 
     def close(self) -> None:
-        """Let go of Chroma's files; a later call opens them again."""
+        """Let go of Chroma's files and the record; a later call opens them again."""
         self.index.close()
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Database]:
+        """The record, on a connection kept for the next search, which finds in memory what this one read."""
+        file = _file(self.database)
+        try:
+            database, opened = self._idle.pop()
+        except IndexError:  # none yet, or others are searching
+            database, opened = store.connected(self.database), file
+        if opened != file:  # another file lies there now
+            database.close()
+            database = store.connected(self.database)
+        try:
+            yield database
+        except BaseException:
+            database.close()
+            raise
+        self._idle.append((database, file or _file(self.database)))
 
 
-def open_library(name: str = DEFAULT) -> Library:
+def open_library(name: str = DEFAULT, rerank: search.Rerank | None = None, encoder: Encoder | None = None) -> Library:
     """The library called `name`. Raises DocumentError where there is none, naming those there are."""
     folder = paths.library_folder(name)
     if not (folder / "library.db").is_file():
@@ -163,12 +184,14 @@ def open_library(name: str = DEFAULT) -> Library:
         raise DocumentError(
             f"there is no document library {name!r}; {known}", f"make it: fireside docs add PATH --library {name}"
         )
-    return Library(folder)
+    library = Library(folder, encoder)
+    library.rerank = rerank
+    return library
 
 
-def create_library(name: str = DEFAULT) -> Library:
+def create_library(name: str = DEFAULT, encoder: Encoder | None = None) -> Library:
     """The library called `name`, made if there is none. Raises StorageError where the disk does not allow it."""
-    return Library(paths.ensure_folder(paths.library_folder(name)))
+    return Library(paths.ensure_folder(paths.library_folder(name)), encoder)
 
 
 def library_names() -> list[str]:
@@ -177,6 +200,15 @@ def library_names() -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(entry.name for entry in folder.iterdir() if (entry / "library.db").is_file())
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """What tells the file at `path` from another put in its place, None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _matched(library: str, names: Sequence[str], known: Sequence[str]) -> list[str]:

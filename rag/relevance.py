@@ -19,8 +19,10 @@ LOOKED_AT = 4
 
 # The lead of the only passage there is: that of an ordinary first one.
 _ORDINARY_LEAD = 0.15
-# A question of one rare word and one of thirty are not made more different than this.
-_MOST_WORDS = 12
+# The best sentence is held against the one in this place, since what many say is the subject and no answer; where there
+# are fewer, it stands out as ordinary ones do.
+_OTHER_SENTENCE = 4
+_ORDINARILY_OUTSTANDING = 0.35
 # Asked about a document itself, these find no passage that resembles the question, and are answerable all the same.
 _ABOUT_DOCUMENTS = frozenset(
     content_stems(
@@ -33,16 +35,15 @@ _ABOUT_DOCUMENTS = frozenset(
 class Signs:
     """What tells that passages answer a question.
 
-    sentence: of the best sentence, its cosine to the question plus the share of the question's content words it holds.
-    passage: the largest share of these words in one passage, title and headings included. lead: how far the best
-    passage's fused score is above the second's. words: content words of the question, at most 12, over 12; each sign is
-    worth more where there are many.
+    cosine: to the question, of the sentence nearest to it. words: the largest share of the question's content words in
+    one passage, title and headings included. lead: how far the highest fused score is above the second.
+    outstanding: how far the best sentence is above the fourth best, in cosine plus share of the content words.
     """
 
-    sentence: float
-    passage: float
-    lead: float
+    cosine: float
     words: float
+    lead: float
+    outstanding: float
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class Calibration:
     """
 
     intercept: float
-    sentence: float
-    passage: float
-    lead: float
+    cosine: float
     words: float
+    lead: float
+    outstanding: float
     threshold: float = 0.0
     encoder: str = ENCODER_ID
 
 
-BUNDLED = Calibration(intercept=-7.7, sentence=4.5, passage=2.35, lead=2.9, words=3.0)
+BUNDLED = Calibration(intercept=-6.46, cosine=6.42, words=2.77, lead=2.76, outstanding=2.89, threshold=0.1)
 """For the bundled encoder, fitted by `benchmarks/refusal.py --fit` on a speech, encyclopedia articles, SQuAD paragraphs
 and fairy tales: half of the questions answerable, a quarter without the passage that answers them, a quarter about
 another corpus. A library with questions of its own can be fitted: `fireside eval rag DATA --library NAME --calibrate`.
@@ -84,10 +85,10 @@ def log_odds(signs: Signs, calibration: Calibration = BUNDLED) -> float:
     """How likely the passages answer the question, as ln(p / (1 - p))."""
     return (
         calibration.intercept
-        + calibration.sentence * signs.sentence
-        + calibration.passage * signs.passage
-        + calibration.lead * signs.lead
+        + calibration.cosine * signs.cosine
         + calibration.words * signs.words
+        + calibration.lead * signs.lead
+        + calibration.outstanding * signs.outstanding
     )
 
 
@@ -104,11 +105,14 @@ def signs_of(question: str, passages: Sequence[Passage], encoder: Encoder) -> Si
     def share(text: str) -> float:
         return len(asked & set(content_stems(text))) / len(asked) if asked else 0.0
 
+    # A reranker orders passages otherwise than their fused scores do.
+    fused = sorted((passage.score for passage in passages), reverse=True)
+    best = sorted((float(cosine) + share(text) for cosine, text in zip(cosines, sentences, strict=True)), reverse=True)
     return Signs(
-        sentence=max(float(cosine) + share(text) for cosine, text in zip(cosines, sentences, strict=True)),
-        passage=max(share(" ".join([each.title, *each.heading, each.text])) for each in looked_at),
-        lead=passages[0].score - passages[1].score if len(passages) > 1 else _ORDINARY_LEAD,
-        words=min(len(asked), _MOST_WORDS) / _MOST_WORDS,
+        cosine=float(cosines.max()),
+        words=max(share(" ".join([each.title, *each.heading, each.text])) for each in looked_at),
+        lead=fused[0] - fused[1] if len(fused) > 1 else _ORDINARY_LEAD,
+        outstanding=best[0] - best[_OTHER_SENTENCE - 1] if len(best) >= _OTHER_SENTENCE else _ORDINARILY_OUTSTANDING,
     )
 
 

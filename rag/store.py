@@ -71,11 +71,20 @@ class StoredChunk:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Database]:
-    """The library at `path`, made if there is none and brought to the newest schema, closed at the end.
+    """The library at `path` as `connected` has it, closed at the end."""
+    database = connected(path)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def connected(path: Path) -> Database:
+    """The library at `path`, made if there is none and brought to the newest schema.
 
     Raises StorageError, as every use of it does, where it is full, locked, not writable, damaged or not a library.
     """
-    database = Database(
+    return Database(
         path,
         application_id=APPLICATION_ID,
         migrations=MIGRATIONS,
@@ -85,10 +94,6 @@ def opened(path: Path) -> Iterator[Database]:
         # The whole folder: Chroma's files belong to this record and to no other.
         recovery=f"move the folder {path.parent} away and add the documents again",
     )
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def put(

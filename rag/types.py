@@ -49,7 +49,8 @@ class Chunk:
 @dataclass(frozen=True)
 class Passage:
     """A chunk that a search found. `score` is the fused score in [0, 1]; `similarity` the cosine to the question;
-    `bm25` the full-text score (higher is better, 0 where no word matched)."""
+    `bm25` the full-text score (higher is better, 0 where no word matched); `rerank` a reranker's score in [0, 1], which
+    then orders the passages, None where there is no reranker."""
 
     document: str
     title: str
@@ -61,6 +62,7 @@ class Passage:
     score: float
     similarity: float
     bm25: float
+    rerank: float | None = None
 
 
 @dataclass(frozen=True)

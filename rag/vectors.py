@@ -28,6 +28,10 @@ _BATCH = 250
 _LOCK_SECONDS = 120.0
 
 
+class Moved(Exception):
+    """Chroma is not at the asked generation of the record, or does not answer: bring it into line."""
+
+
 class _Incomplete(Exception):
     """Chroma does not hold what its stamp says."""
 
@@ -44,6 +48,25 @@ class VectorIndex:
         self._place: Folder | Server | None = None
         self._stamp = ""
         self._held: int | None = None
+        self._failed: Exception | None = None
+
+    def query(self, vector: Vectors, limit: int, generation: int | None) -> list[int]:
+        """As `nearest`, of Chroma as it is open here, which has to be at this generation of the record.
+
+        generation: any, where it is None. Raises Moved where `line_up` has to come first; StorageError.
+        """
+        with self._locked():
+            if self._opened is None or self._place is None:
+                raise Moved
+            if generation is not None and (
+                generation != self._stamped_generation() or _read(self._place.stamp_file) != self._stamp
+            ):
+                raise Moved
+            try:
+                return self._query(vector, limit)
+            except Exception as error:  # see `nearest`
+                self._failed = error
+                raise Moved from error
 
     def nearest(self, database: Database, vector: Vectors, limit: int) -> list[int]:
         """Ids of the up to `limit` chunks nearest to `vector` (float32, shape (dimension,)) by cosine, nearest first.
@@ -113,7 +136,10 @@ class VectorIndex:
         self._opened, self._stamp, self._held = None, "", None
 
     def _line_up(self, database: Database) -> None:
+        failed, self._failed = self._failed, None
         try:
+            if failed and self._opened is not None:
+                raise failed
             self._open(database)
             if self._stamped_generation() != store.generation(database):
                 generation, ids = store.generation_and_ids(database)

@@ -42,6 +42,7 @@ def watch(
     told: Told | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    overlap: int = 0,
 ) -> None:
     """Sync these files and folders now and after each batch of changes, until `stop` is set or Ctrl-C comes.
 
@@ -68,7 +69,7 @@ def watch(
                 empty = [root for root in roots if _is_empty(root)]
                 absent = [root for root in empty if filled.get(root) != _identity(root)]
                 filled.update({root: _identity(root) for root in roots if root not in empty})
-                reported(sync(library, given, chunk_tokens, progress, told, broken, absent))
+                reported(sync(library, given, chunk_tokens, progress, told, broken, absent, overlap))
                 due = time.monotonic() + max(pause, _SWEEP_SHARE * (time.monotonic() - began))
 
 

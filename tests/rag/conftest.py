@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from fireside.encoder import DIMENSION, Encoder
+from fireside.encoder import DIMENSION, BundledEncoder
 from rag.library import Library
 from rag.loaders.formats import read_document
 from rag.reader import Reader
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fireside.encoder import Vectors
 
 
-class BagOfWords(Encoder):
+class BagOfWords(BundledEncoder):
     """Each word is a direction, a text their sum: texts that share words are near. Counts what it encodes."""
 
     def __init__(self) -> None:

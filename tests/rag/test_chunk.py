@@ -1,11 +1,15 @@
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fireside.encoder import Encoder, bundled_encoder
+from rag import ingest
 from rag.chunk import chunks_of, context_of
+from rag.library import Library
 from rag.loaders import markdown
 from rag.types import Block, Document
 
@@ -31,6 +35,30 @@ def test_a_long_paragraph_is_cut_between_sentences(encoder: Encoder) -> None:
     chunks = chunks_of(document, encoder, LIMIT)
     assert len(chunks) > 1
     assert all(chunk.text.startswith("The stove") and chunk.text.endswith("only.") for chunk in chunks)
+
+
+def test_an_overlap_repeats_whole_sentences_of_the_chunk_before_and_of_no_other_section(encoder: Encoder) -> None:
+    sentences = " ".join(f"Owl number {number} nests in the old barn." for number in range(20))
+    document = loaded(f"# A\n\n{sentences}\n\n# B\n\n{sentences}\n")
+    (most,) = encoder.count_tokens(["Owl number 7 nests in the old barn."])
+    plain, chunks = chunks_of(document, encoder, LIMIT), chunks_of(document, encoder, LIMIT, most)
+    assert len(chunks) >= len(plain)
+    for before, chunk in pairwise(chunks):
+        shared = document.text[chunk.start : before.end]
+        if before.heading != chunk.heading:
+            assert chunk.text.startswith("Owl number 0 ")
+        else:
+            assert shared.startswith("Owl number")
+            assert encoder.count_tokens([shared])[0] <= most
+        assert encoder.count_tokens([chunk.text])[0] <= LIMIT
+        assert document.text[chunk.start : chunk.end] == chunk.text
+
+
+def test_an_overlap_is_less_than_half_of_a_chunk(encoder: Encoder) -> None:
+    document = loaded(" ".join(["The stove in the old cabin takes dry birch wood only."] * 9))
+    chunks = chunks_of(document, encoder, LIMIT, 10 * LIMIT)
+    assert max(encoder.count_tokens([chunk.text for chunk in chunks])) <= LIMIT
+    assert all(before.start < chunk.start for before, chunk in pairwise(chunks))
 
 
 def test_pages_are_not_mixed(encoder: Encoder) -> None:
@@ -100,3 +128,28 @@ def test_a_megabyte_without_a_space_is_cut_in_linear_time(unit: str) -> None:
 
     # Eight times the text takes about eight times as long; a quadratic algorithm would take 64 times.
     assert seconds(1_000_000) < 25 * max(seconds(125_000), 0.05)
+
+
+@pytest.mark.usefixtures("read_here")
+def test_another_size_or_overlap_cuts_anew_and_embeds_only_what_is_new(
+    library: Library, folder: Path, encoder: Encoder
+) -> None:
+    owls = " ".join(f"Owl number {number} nests in the old barn." for number in range(20))
+    (folder / "owls.md").write_text(f"{owls}\n")
+    encoded: list[str] = encoder.encoded  # type: ignore[attr-defined]  # the fixture's encoder counts
+
+    def run(chunk_tokens: int, overlap: int) -> tuple[int, int]:
+        encoded.clear()
+        return ingest.sync(library, [folder], chunk_tokens, overlap=overlap).indexed, len(encoded)
+
+    indexed, first = run(60, 0)
+    assert (indexed, run(60, 0)) == (4, (0, 0))
+    indexed, new = run(60, 25)
+    assert indexed == 4
+    assert 0 < new < first + len(library.chunks("owls.md"))
+    assert not any("boat holds" in text for text in encoded)
+    assert any(a.end > b.start for a, b in pairwise(library.chunks("owls.md")))
+    assert run(60, 25) == (0, 0)
+    # The chunks that are as they were before are embedded no second time.
+    assert run(80, 25)[0] == 4
+    assert not any("boat holds" in text for text in encoded)

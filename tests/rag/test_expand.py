@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,17 @@ def test_a_section_that_fits_comes_whole() -> None:
 
 def test_neighbours_come_where_the_section_is_too_long() -> None:
     assert texts([1], 7) == ["a2 a a\n\na3 a a"]
-    assert texts([2], 6) == ["a3 a a\n\nb1 b"]
-    assert texts([2], 8) == ["a2 a a\n\na3 a a\n\nb1 b"]
+    assert texts([2], 6) == ["a2 a a\n\na3 a a"]
+    assert texts([2], 5) == ["a3 a a"]
     assert texts([1], 3) == ["a2 a a"]
+
+
+def test_another_page_or_heading_is_not_taken() -> None:
+    document, chunks = made([("A", "a1"), ("A", "a2"), ("A", "a3"), ("B", "b1")])
+    chunks = [replace(chunk, page=page) for chunk, page in zip(chunks, (1, 1, 2, 2), strict=True)]
+    found_here = [replace(found(chunk), page=chunk.page) for chunk in (chunks[0], chunks[2])]
+    grown = expand(found_here, {"a.md": document}, {"a.md": chunks}, 99, count_words)
+    assert [(each.text, each.page) for each in grown] == [("a1\n\na2", 1), ("a3", 2)]
 
 
 def test_the_best_passage_takes_first_and_swallows_later_ones() -> None:

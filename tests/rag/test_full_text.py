@@ -50,7 +50,7 @@ def test_scores_are_those_of_bm25(database: Database, seed: int) -> None:
     asked = random.Random(seed).sample(WORDS, 6)
     terms = terms_of(database, asked)
     expected = by_sqlite(database, [term.word for term in terms])
-    assert scores(database, terms, [*expected, 10**9]) == pytest.approx(expected)
+    assert scores(database, terms, [*expected, 10**9], full_text.FTS5_K1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fireside.encoder import Encoder
+from fireside.encoder import BundledEncoder
 from fireside.errors import DocumentError
 from rag import ingest, migrate, store
 from rag.library import Library
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.usefixtures("read_here")
 QUESTION = "when to drain the pump"
 
 
-class ByLetters(Encoder):
+class ByLetters(BundledEncoder):
     """Vectors of 32 numbers: how often each letter occurs."""
 
     id = "letters-1"
     dimension = 32
-    max_tokens = 100
+    max_tokens = 256
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def test_another_encoder_is_refused_until_all_is_embedded_anew(filled: Library, 
     other = Library(filled.folder, ByLetters())
     with pytest.raises(DocumentError, match=r"was embedded with all-MiniLM.*this is letters-1") as caught:
         other.search(QUESTION, 1)
-    assert caught.value.hint == "embed it anew: fireside docs rebuild --library cabin"
+    assert caught.value.hint == "embed it anew (fireside docs rebuild --library cabin), or set documents.encoder back"
     with pytest.raises(DocumentError, match="was embedded with"):
         ingest.add(other, [folder], 200)
     steps: list[tuple[int, int]] = []

@@ -1,5 +1,6 @@
 """Whether passages answer a question: by what signs, and where the threshold comes from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,25 +26,42 @@ def passage(text: str, score: float = 1.0, title: str = "a") -> Passage:
     return Passage("a.md", title, 0, len(text), text, None, (), score, 0.5, 0.0)
 
 
-def test_signs_are_of_the_best_sentence_the_best_passage_and_the_lead(encoder: Encoder) -> None:
-    found = [passage("The owl nests. Drain the pump before frost."), passage("Frost bites.", 0.7, "Pump")]
+def test_signs_are_of_the_nearest_sentence_the_words_and_how_both_stand_out(encoder: Encoder) -> None:
+    found = [passage("The owl nests. Drain the pump before frost."), passage("Frost bites. We slept.", 0.7, "Pump")]
     signs = signs_of("When drain the pump? Frost!", found, encoder)
-    closest = float(encoder.encode(["When drain the pump? Frost!"])[0] @ encoder.encode([found[0].text[15:]])[0])
-    assert signs.sentence == pytest.approx(closest + 1.0)
-    assert (signs.passage, signs.lead, signs.words) == (1.0, pytest.approx(0.3), 3 / 12)
-    assert signs_of("Pump, owl?", found[1:], encoder).passage == 0.5
+    question, *sentences = encoder.encode(
+        ["When drain the pump? Frost!", "The owl nests.", "Drain the pump before frost.", "Frost bites.", "We slept."]
+    )
+    cosines = [float(sentence @ question) for sentence in sentences]
+    ranked = sorted((cosine + share for cosine, share in zip(cosines, (0, 1, 1 / 3, 0), strict=True)), reverse=True)
+    assert signs.cosine == pytest.approx(max(cosines))
+    assert signs.outstanding == pytest.approx(ranked[0] - ranked[3])
+    assert (signs.words, signs.lead) == (1.0, pytest.approx(0.3))
+    assert signs_of("Pump, owl?", found[1:], encoder).words == 0.5
 
 
-signs = st.builds(Signs, st.floats(-1, 2), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_rerankers_order_and_scores_leave_the_lead_as_it_was(encoder: Encoder) -> None:
+    found = [passage("Drain the pump."), passage("Frost bites.", 0.7), passage("We slept.", 0.2)]
+    reranked = [replace(found[place], rerank=score) for place, score in ((1, 0.99), (2, 0.6), (0, 0.01))]
+    assert signs_of("Pump?", reranked, encoder).lead == signs_of("Pump?", found, encoder).lead
+
+
+def test_where_there_is_nothing_to_stand_out_from_the_signs_are_ordinary(encoder: Encoder) -> None:
+    signs = signs_of("Pump?", [passage("Drain the pump. Frost bites.")], encoder)
+    assert 0 < signs.lead < 0.5
+    assert 0 < signs.outstanding < 0.7
+
+
+signs = st.builds(Signs, st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 3))
 
 
 @given(signs, signs)
 def test_more_of_every_sign_never_speaks_against_an_answer(some: Signs, other: Signs) -> None:
     most = Signs(
-        max(some.sentence, other.sentence),
-        max(some.passage, other.passage),
-        max(some.lead, other.lead),
+        max(some.cosine, other.cosine),
         max(some.words, other.words),
+        max(some.lead, other.lead),
+        max(some.outstanding, other.outstanding),
     )
     assert log_odds(most) >= max(log_odds(some), log_odds(other))
 

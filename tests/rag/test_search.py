@@ -64,10 +64,15 @@ def test_a_reranker_orders_the_best_anew(library: Library, folder: Path) -> None
         seen.extend(texts)
         return [1 / len(text) for text in texts]
 
-    found = library.search("boat pump", 2, rerank=shortest_first)
+    library.rerank = shortest_first
+    found = library.search("boat pump", 2)
     assert len(seen) == 4
     assert any(text.endswith("Cabin\nWater\nDrain the pump before frost.") for text in seen)
-    assert [passage.score for passage in found] == sorted((1 / len(text) for text in seen), reverse=True)[:2]
+    assert [passage.rerank for passage in found] == sorted((1 / len(text) for text in seen), reverse=True)[:2]
+    library.rerank = None
+    assert {passage.start: passage.score for passage in found}.items() <= {
+        passage.start: passage.score for passage in library.search("boat pump", 4)
+    }.items()
 
 
 def test_the_parameters_of_a_search_may_be_varied(library: Library, folder: Path) -> None:

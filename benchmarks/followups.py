@@ -1,0 +1,243 @@
+"""Measures whether a follow-up question finds what the whole question it stands for finds, with and without rewriting.
+
+    python benchmarks/followups.py --data RETRIEVAL_FOLDER [--row NAME] [--keep FOLDER]
+
+The folder holds `xquad_en/` (XQuAD, English) and `fairytaleqa/` (BEIR layout). Dialogues are made of two questions that
+follow each other about one paragraph or story and share a name or a noun with its article: in the second a pronoun
+takes its place, the one of he, she and it that the text uses most, "they" for a plural, in the form its place asks for.
+Beside them stand the questions as they were, none of which should be rewritten, and how much is lost where one is.
+Exits 1 where the rewritten question regains less than half of what the pronoun lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from rag import ingest, testsets
+from rag.evaluate import DEPTH, mean, means, search_scores
+from rag.library import Library
+from rag.relevance import bears_on
+from rag.rewrite import Exchange, carried, needs_context
+from rag.testsets import Corpus, Question
+from rag.words import STOPWORDS
+
+CHUNK_TOKENS = 200
+PASSAGES = 4
+DIALOGUES = 100
+"""Of each corpus, drawn by chance where it has more."""
+
+LEAST_REGAINED = 0.5
+"""Of the nDCG that the follow-up loses."""
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A question, the one after it as it was, and the same as a follow-up."""
+
+    before: str
+    whole: Question
+    follow_up: str
+
+
+Texts = Sequence[tuple[str, Sequence[Question]]]
+"""Each text, with the questions about it in order."""
+
+
+_FORMS = {  # subject, object, possessive
+    "it": ("it", "it", "its"),
+    "he": ("he", "him", "his"),
+    "she": ("she", "her", "her"),
+    "they": ("they", "them", "their"),
+}
+_AUXILIARY_TEXT = "do does did is are was were can could will would has have had should may might must"
+_AUXILIARY = frozenset(_AUXILIARY_TEXT.split())
+_BEFORE_SUBJECT = frozenset(["that", "when", "because", "if", "why", "how", "while"])
+_LONGEST = 6
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+def shared_name(before: str, question: str) -> str | None:
+    """The longest name, or noun with its article, of `question` that stands in `before`, too, in any case."""
+    words = list(_WORD.finditer(question))
+    there = " ".join(word.lower() for word in _WORD.findall(before))
+    found = []
+    for first in range(1, len(words)):
+        for last in range(first, min(first + _LONGEST, len(words))):
+            run = [word.group() for word in words[first : last + 1]]
+            plain = " ".join(word.lower().removesuffix("'s").removesuffix("’s") for word in run)
+            if (
+                _is_phrase(run)
+                and _is_whole(question, words, first, last)
+                and re.search(rf"\b{re.escape(plain)}\b", there)
+            ):
+                found.append(question[words[first].start() : words[last].end()])
+    return max(found, key=len, default=None)
+
+
+def _is_phrase(run: Sequence[str]) -> bool:
+    """Whether these words are a proper name, or an article and what is no function word."""
+    inner = [word.lower() for word in run if word.lower() not in ("the", "of", "and", "a", "an")]
+    if run[-1].lower() in STOPWORDS or STOPWORDS.intersection(inner):
+        return False
+    if run[0].lower() in ("the", "a", "an"):
+        return len(run) > 1 and run[1].lower() not in STOPWORDS
+    return run[0][0].isupper() and not any(word[0].islower() and word not in ("of", "the", "and") for word in run)
+
+
+def _is_whole(question: str, words: Sequence[re.Match[str]], first: int, last: int) -> bool:
+    """Whether what stands before and behind these words is no part of the same phrase."""
+    before = [word.group().lower() for word in words[:first]]
+    previous = before[-2] if before[-1] == "the" and len(before) > 1 else before[-1]
+    if previous not in STOPWORDS or previous in ("and", "a", "an", "one"):
+        return False
+    if question[: words[first].start()].rstrip()[-1:] in ('"', "'", ",", "“"):
+        return False
+    if last + 1 == len(words) or question[words[last].end()] != " ":
+        return True
+    following = words[last + 1].group()
+    if following.lower() in STOPWORDS:
+        return following != "and"
+    # "Tesla's work", "did Tesla live".
+    return words[last].group().endswith("'s") or (previous in _AUXILIARY and following[0].islower())
+
+
+def with_pronoun(question: str, name: str, context: str) -> str:
+    """The question with a pronoun for the name, the one that `context` uses most of he, she, it and they."""
+    uses = Counter(w.lower() for w in _WORD.findall(context))
+    kind = (
+        "they"
+        if name.endswith("s") and not name.endswith(("ss", "us", "is", "'s"))
+        else max(("it", "he", "she"), key=lambda each: sum(uses[form] for form in set(_FORMS[each])))
+    )
+    subject, object_, possessive = _FORMS[kind]
+    bare = name.removesuffix("'s").removesuffix("’s")
+
+    def form(match: re.Match[str]) -> str:
+        if match.group(1):
+            return possessive
+        before = [word.lower() for word in _WORD.findall(question[: match.start()])]
+        return subject if not before or before[-1] in _AUXILIARY | _BEFORE_SUBJECT else object_
+
+    return re.sub(rf"(?:\b[Tt]he )?\b{re.escape(bare)}\b(['’]s?)?", form, question)
+
+
+def xquad(data: Path, work: Path) -> tuple[Corpus, Texts]:
+    """Encyclopedia articles, a paragraph a document."""
+    files: dict[Path, str] = {}
+    texts: list[tuple[str, list[Question]]] = []
+    (work / "xquad").mkdir(parents=True, exist_ok=True)
+    articles = json.loads((data / "xquad_en" / "xquad.en.dev.json").read_text("utf-8"))["data"]
+    for number, article in enumerate(articles):
+        for place, paragraph in enumerate(article["paragraphs"]):
+            name = f"{number}-{place}"
+            file = work / "xquad" / f"{name}.md"
+            file.write_text(f"# {article['title'].replace('_', ' ')}\n\n{paragraph['context']}\n", "utf-8")
+            files[file] = name
+            asked = [Question(item["id"], item["question"].strip(), (), {name: 1.0}) for item in paragraph["qas"]]
+            texts.append((paragraph["context"], asked))
+    return Corpus("xquad", files, tuple(question for _, asked in texts for question in asked)), texts
+
+
+def fairytaleqa(data: Path, work: Path) -> tuple[Corpus, Texts]:
+    """The stories of the validation questions, a section a document."""
+    (whole,) = testsets.read(data / "fairytaleqa" / "beir", work / "fairytaleqa", "val")
+    asked: dict[str, list[Question]] = {}
+    for question in whole.questions:
+        asked.setdefault(next(iter(question.relevance)).split("#")[0], []).append(question)
+    files = {file: name for file, name in whole.files.items() if name.split("#")[0] in asked}
+    stories: dict[str, str] = {}
+    for file, name in files.items():
+        stories[name.split("#")[0]] = stories.get(name.split("#")[0], "") + file.read_text("utf-8")
+    return Corpus("fairytaleqa", files, whole.questions), [(stories[name], each) for name, each in asked.items()]
+
+
+def dialogues(texts: Texts) -> list[Dialogue]:
+    """Every two questions in a row that share a name."""
+    return [
+        Dialogue(first.text, second, with_pronoun(second.text, name, text))
+        for text, asked in texts
+        for first, second in pairwise(asked)
+        if first.text != second.text and (name := shared_name(first.text, second.text))
+    ]
+
+
+def row(read: Callable[[Path, Path], tuple[Corpus, Texts]], data: Path, work: Path) -> bool:
+    """Print one corpus's figures; whether rewriting regains enough."""
+    corpus, texts = read(data, work)
+    names = {str(path.absolute()): name for path, name in corpus.files.items()}
+    folder = work / "libraries" / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)
+    every = dialogues(texts)
+    drawn = random.Random(0).sample(every, min(DIALOGUES, len(every)))
+    with closing(Library(folder)) as library:
+        ingest.add(library, list(corpus.files), CHUNK_TOKENS)
+
+        def scored(asked: Sequence[tuple[Question, str]]) -> float:
+            """The mean nDCG of what is found for these queries, and a line of it."""
+            scores, answered = [], []
+            for question, query in asked:
+                passages = library.search(query, 2 * DEPTH)
+                scores.append(search_scores(question, passages, names))
+                answered.append(bears_on(query, passages[:PASSAGES], library.judge))
+            found = means(scores)[f"ndcg@{DEPTH}"]
+            print(f"nDCG@{DEPTH} {found:.3f}, taken for answered {mean(map(float, answered)):.3f}", flush=True)
+            return found
+
+        def rewritten(query: str, before: str) -> str:
+            return carried(query, [Exchange(before, "")]) if needs_context(query) else query
+
+        known = mean(float(needs_context(each.follow_up)) for each in drawn)
+        print(f"{corpus.name}: {len(drawn)} follow-ups, known for that {known:.3f}")
+        print("  whole question: ", end="")
+        whole = scored([(each.whole, each.whole.text) for each in drawn])
+        print("  follow-up:      ", end="")
+        raw = scored([(each.whole, each.follow_up) for each in drawn])
+        print("  rewritten:      ", end="")
+        found = scored([(each.whole, rewritten(each.follow_up, each.before)) for each in drawn])
+        pairs = [(first.text, second) for _, asked in texts for first, second in pairwise(asked)]
+        wrong = [pair for pair in pairs if needs_context(pair[1].text)]
+        print(f"  questions as they were, {len(pairs)}: taken for a follow-up {len(wrong) / len(pairs):.3f}; of these")
+        wrong = random.Random(1).sample(wrong, min(DIALOGUES // 3, len(wrong)))
+        print("    left as they are: ", end="")
+        scored([(second, second.text) for _, second in wrong])
+        print("    rewritten:        ", end="")
+        scored([(second, rewritten(second.text, before)) for before, second in wrong])
+        print("    with the words of an unrelated question: ", end="")
+        scored(
+            [(second, rewritten(second.text, random.Random(n).choice(pairs)[0])) for n, (_, second) in enumerate(wrong)]
+        )
+    regained = (found - raw) / (whole - raw) if whole > raw else 1.0
+    good = regained >= LEAST_REGAINED
+    print(f"  {'reached' if good else 'MISSED '} regained: {regained:.2f}, at least {LEAST_REGAINED}")
+    return good
+
+
+ROWS = {"xquad": xquad, "fairytaleqa": fairytaleqa}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder with the retrieval sets")
+    parser.add_argument("--row", choices=ROWS, help="run this row only")
+    parser.add_argument("--keep", type=Path, help="build the libraries here, and use those that are there")
+    options = parser.parse_args()
+    good = True
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in [options.row] if options.row else ROWS:
+            good &= row(ROWS[name], options.data, options.keep or Path(temporary))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
