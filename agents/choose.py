@@ -1,19 +1,20 @@
-"""Chooses the tool a message needs with the bundled encoder, for models too small to choose themselves.
+"""Chooses the tool a message needs, or none, for models too small to choose themselves.
 
-The bundled 135M model, made to name one of five tools or none by a grammar, was right in 9 to 16 of 26 requests over
-five prompts. The encoder, as below, calls a tool for 21 of 23 requests that need one and for 3 of 18 that need none
-(the threshold and the everyday messages were chosen with these in view); on the Berkeley Function-Calling
-Leaderboard's `simple` and `irrelevance` items, 100 of each and descriptions alone, for 100 and for 35.
+Five signs decide, from the bundled encoder and from words, weighed by a logistic model (`benchmarks/tool_choice.py
+--fit`). How often it is right stands in docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
 
+from agents.copying import names_in, numbers_in
 from agents.tools import Tool
+from agents.words import same_word, telling_words, words_of
 
-_NEAR_ENOUGH = 0.3
 _EVERYDAY = (
     "How are you?",
     "Thank you",
@@ -31,24 +32,86 @@ _EVERYDAY = (
 )
 """Messages that need no tool: one that is nearer to these than to every tool is answered."""
 
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What tells whether a message asks for a tool.
+
+    meaning: cosine of the message and the nearest of the tool's description and examples. name: of the message and the
+    name's words, or an example. named: the share of the name's words that the message holds, or that of an example's.
+    lacking: numbers that the required parameters ask for and the message does not hold. names: names and quoted texts
+    in the message, up to 3.
+    """
+
+    meaning: float
+    name: float
+    named: float
+    lacking: float
+    names: float
+
+
+_WEIGHTS = Signs(meaning=7.0, name=7.0, named=2.7, lacking=-1.6, names=0.5)
+_BIAS = -7.0
+
 
 def nearest_tool(message: str, tools: Sequence[Tool]) -> Tool | None:
-    """The tool whose description or example is nearest to `message` (cosine), or None where no tool is near."""
-    from fireside.encoder import bundled_encoder
-
+    """The tool that `message` asks for, or None where it asks for none of them."""
     if not tools:
         return None
-    described = [
-        (tool, text)
-        for tool in tools
-        for text in (f"{tool.name.replace('_', ' ')}: {tool.description}", *(said for said, _ in tool.examples))
-    ]
-    texts = [message, *(text for _, text in described), *_EVERYDAY]
+    signs, everyday = signs_of(message, tools)
+    best = max(range(len(tools)), key=lambda place: log_odds(signs[place]))
+    return tools[best] if log_odds(signs[best]) >= 0 and signs[best].meaning >= everyday else None
+
+
+def nearest_tools(message: str, tools: Sequence[Tool], most: int) -> list[Tool]:
+    """The `most` tools nearest to `message`, in the order in which they were given."""
+    signs, _ = signs_of(message, tools)
+    best = sorted(range(len(tools)), key=lambda place: -log_odds(signs[place]))[:most]
+    return [tools[place] for place in sorted(best)]
+
+
+def log_odds(signs: Signs) -> float:
+    """How likely the message asks for the tool: above 0 where it rather does."""
+    return _BIAS + sum(weight * sign for weight, sign in zip(astuple(_WEIGHTS), astuple(signs), strict=True))
+
+
+def signs_of(message: str, tools: Sequence[Tool]) -> tuple[list[Signs], float]:
+    """The signs for each tool, and the cosine of the message and the nearest everyday one."""
+    from fireside.encoder import bundled_encoder
+
+    texts = [message, *_EVERYDAY]
+    for tool in tools:
+        name = " ".join(words_of(tool.name))
+        texts += [f"{name}: {tool.description}", name, *(said for said, _ in tool.examples)]
     vectors = bundled_encoder().encode([_without_numbers(text) for text in texts])
-    scores = vectors[1:] @ vectors[0]
-    best = int(scores[: len(described)].argmax())
-    near = scores[best] >= max(_NEAR_ENOUGH, scores[len(described) :].max())
-    return described[best][0] if near else None
+    cosines = [float(each) for each in vectors[1:] @ vectors[0]]
+    everyday, cosines = max(cosines[: len(_EVERYDAY)]), cosines[len(_EVERYDAY) :]
+    said = telling_words(message)
+    numbers, names = len(numbers_in(message)), min(names_in(message), _MOST_NAMES)
+    signs = []
+    for tool in tools:
+        described, named, *examples = cosines[: 2 + len(tool.examples)]
+        del cosines[: 2 + len(tool.examples)]
+        shares = [_share(telling_words(text), said) for text in (tool.name, *(said for said, _ in tool.examples))]
+        lacking = max(_numbers_asked_for(tool) - numbers, 0)
+        signs.append(Signs(max(described, *examples, -1.0), max(named, *examples, -1.0), max(shares), lacking, names))
+    return signs, everyday
+
+
+def _share(words: Sequence[str], said: Sequence[str]) -> float:
+    """The share of `words` that are among `said` in some form; a half where there are none."""
+    return sum(any(same_word(word, other) for other in said) for word in words) / len(words) if words else 0.5
+
+
+def _numbers_asked_for(tool: Tool) -> int:
+    properties: Any = tool.parameters.get("properties", {})
+    required = [properties.get(name) for name in tool.parameters.get("required", ())]
+    return sum(isinstance(each, dict) and each.get("type") in _NUMERIC for each in required)
+
+
+_NUMERIC = ("integer", "number", "float")
 
 
 def _without_numbers(text: str) -> str:

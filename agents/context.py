@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from fireside.errors import ModelError
-from fireside.models.types import ChatModel, Message
+from fireside.models.types import ChatModel, Message, ToolSpec
+
+_SHORTENED = 400  # characters of a result that stay: what it was, and how it began
 
 
 async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) -> tuple[tuple[Message, ...], int]:
@@ -17,10 +21,9 @@ async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) 
     serving: a cut one turn later at every turn would compute everything anew. Nothing goes where a server does not
     tell how much its model can see. Raises ModelError where the last message alone does not fit.
     """
-    info = await model.start()
-    if info.context_length == 0:
+    room = await room_for(reply_tokens, model)
+    if not room:
         return tuple(messages), 0
-    room = info.context_length - min(reply_tokens, info.context_length // 4)
     if await model.count_tokens(tuple(messages)) <= room:
         return tuple(messages), 0
     system = [message for message in messages[:1] if message.role == "system"]
@@ -32,14 +35,47 @@ async def fit(messages: Sequence[Message], model: ChatModel, reply_tokens: int) 
     starts = _turn_starts(turns)
     # English has about four characters a token: this many characters are a quarter of the context. Where they are far
     # more (other scripts), no such step may fit, and any turn may be the first.
-    for candidates in (_steps(turns, starts, info.context_length), starts):
+    context = (await model.start()).context_length
+    for candidates in (_steps(turns, starts, context), starts):
         start = await _first(candidates, fits)
         if start is not None:
             return (*system, *turns[start:]), start
     raise ModelError(
-        f"the message is too long for the model's context of {info.context_length} tokens",
+        f"the message is too long for the model's context of {context} tokens",
         "shorten it, or raise model.context_length",
     )
+
+
+async def room_for(reply_tokens: int, model: ChatModel) -> int:
+    """Tokens of the model's context that a prompt may take, beside a reply of `reply_tokens` or a quarter of it; 0
+    where a server does not tell how much its model can see."""
+    length = (await model.start()).context_length
+    return length - min(reply_tokens, length // 4)
+
+
+async def shorten_results(
+    messages: Sequence[Message], model: ChatModel, reply_tokens: int, tools: Sequence[ToolSpec]
+) -> tuple[tuple[Message, ...], int]:
+    """`messages` with the results of tools shortened where they do not fit, and how many were, now.
+
+    The oldest first, the last one last: the model has seen the others already. `tools` stand in the prompt, too.
+    """
+    room = await room_for(reply_tokens, model)
+    kept = list(messages)
+    if not room:
+        return tuple(kept), 0
+    described = json.dumps([[tool.name, tool.description, tool.parameters] for tool in tools], ensure_ascii=False)
+    room -= await model.count_tokens(described)
+    count = 0
+    for place, message in enumerate(messages):
+        if message.role != "tool" or len(message.content) <= _SHORTENED:
+            continue
+        if await model.count_tokens(tuple(kept)) <= room:
+            break
+        cut = f"{message.content[:_SHORTENED]}\n[shortened: {len(message.content) - _SHORTENED} more characters]"
+        kept[place] = replace(message, content=cut)
+        count += 1
+    return tuple(kept), count
 
 
 def _turn_starts(messages: Sequence[Message]) -> list[int]:

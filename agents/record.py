@@ -10,12 +10,18 @@ from typing import Any
 
 from agents.events import (
     ApprovalAsked,
+    BudgetReached,
+    Delegated,
     Event,
     PassagesFound,
+    PlanChanged,
+    ResultsShortened,
+    StepEnded,
     TextDelta,
     ThinkingDelta,
     ToolCallAsked,
     ToolResult,
+    ToolsNarrowed,
     TurnFailed,
     TurnFinished,
     TurnsDropped,
@@ -33,9 +39,9 @@ async def record_turn(
     """Pass `events` through, keeping the assistant's message `message_id` in step with them.
 
     Closed early (Escape), the message keeps what came, as "stopped". Its details hold `tools` (calls and results),
-    `citations`, `unsupported` (sentences without a source), `usage`, `timings`, `finish`, `refused`, `dropped`,
-    `thinking` (what the model thought or copied before it replied, which is no part of the conversation), and `error`
-    with `hint`. Raises StorageError.
+    `citations`, `unsupported` (sentences without a source), `untrusted` (what came in from elsewhere), `plan`, `usage`,
+    `timings`, `finish`, `refused`, `dropped`, `thinking` (what the model thought or copied before it replied, which is
+    no part of the conversation), and `error` with `hint`. Raises StorageError.
     """
     recording = _Recording(store, message_id)
     async with aclosing(events):
@@ -73,10 +79,15 @@ class _Recording:
                 return
             case ToolCallAsked(call):
                 self._tools().append({"name": call.name, "arguments": call.arguments, "status": "asked", "result": ""})
-            case ApprovalAsked():
+            case ToolResult(_, status, text, number):
+                self._tools()[number - 1] |= {"status": status, "result": text}
+            case PlanChanged(steps):
+                self._details["plan"] = [dataclasses.asdict(step) for step in steps]
+            case StepEnded(state):
+                # Should the turn not end, the next one still knows what it has read.
+                self._details |= {"untrusted": list(state.untrusted)} if state.untrusted else {}
+            case ApprovalAsked() | ToolsNarrowed() | ResultsShortened() | BudgetReached() | Delegated():
                 return
-            case ToolResult(_, status, text):
-                self._tools()[-1] |= {"status": status, "result": text}
             case TurnsDropped(count):
                 self._details["dropped"] = count
             case PassagesFound(_, passages, relevant):
@@ -92,6 +103,7 @@ class _Recording:
                     "usage": dataclasses.asdict(event.usage),
                     "timings": dataclasses.asdict(event.timings),
                     **({"unsupported": list(event.unsupported)} if event.unsupported else {}),
+                    **({"untrusted": list(event.untrusted)} if event.untrusted else {}),
                 }
             case TurnFailed(message, hint):
                 self._status = "failed"

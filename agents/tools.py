@@ -14,6 +14,7 @@ from fireside.errors import FiresideError, ToolError
 from fireside.text import for_terminal, for_terminal_line
 
 _LONGEST_PROBLEM = 500
+_MOST_PROBLEMS = 3
 
 Risk = Literal["reads", "writes", "executes", "network"]
 """What a tool can do: look at what the person shared, change files, run programs, or talk to other machines."""
@@ -108,10 +109,11 @@ def tool_from_function(
         try:
             checked = model.model_validate(dict(arguments))
         except ValidationError as error:
-            problem = error.errors()[0]
-            place = ".".join(str(part) for part in problem["loc"]) or "arguments"
-            message = for_terminal_line(f"{name}: {place}: {problem['msg']}", _LONGEST_PROBLEM)
-            raise ToolError(message) from error
+            problems = [
+                f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
+                for problem in error.errors()[:_MOST_PROBLEMS]
+            ]
+            raise ToolError(for_terminal_line(f"{name}: {'; '.join(problems)}", _LONGEST_PROBLEM)) from error
         return {parameter: getattr(checked, field) for parameter, field in zip(parameters, fields, strict=True)}
 
     return Tool(

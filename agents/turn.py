@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from agents.approval import Rule
+from agents.budget import Budget
 from agents.events import ApprovalAsked
+from agents.state import RunState
 from agents.tools import Tool
 from fireside.models.sampling import Sampling
 from fireside.models.types import AdapterUse, Message
@@ -23,9 +26,12 @@ class Turn:
     """What a turn is made of.
 
     messages: the conversation, system first, ending with the person's message. library: search it and cite. tools: what
-    the model may call; those in `allowed` run without asking. max_steps: the most calls. passages: how many of the
-    library's passages the model is shown. dry_run: calls are asked for but never run. keep: the conversation is
-    one that will go on, so its KV state may be written to disk.
+    the model may call. rules: which calls run without asking, and which never. untrusted: what came into the
+    conversation from elsewhere before this turn, by name. budget: the most it may use. plans: the model may write down
+    a plan. delegates: it may give a part of the work to a turn of its own. passages: how many of the library's passages
+    the model is shown. expand_tokens: they are widened with the text around them to so many tokens, all together, where
+    the context has room. dry_run: calls are asked for but never run. keep: the conversation is one that will go on, so
+    its KV state may be written to disk. resume: go on from here, with the messages it holds.
     """
 
     messages: tuple[Message, ...]
@@ -34,8 +40,13 @@ class Turn:
     adapters: tuple[AdapterUse, ...] = ()
     library: Library | None = None
     tools: tuple[Tool, ...] = ()
-    allowed: frozenset[str] = frozenset()
-    max_steps: int = 6
+    rules: tuple[Rule, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    plans: bool = False
+    delegates: bool = False
     passages: int = 4
+    expand_tokens: int = 0
     dry_run: bool = False
     keep: bool = False
+    resume: RunState | None = None

@@ -18,6 +18,7 @@ from fireside.errors import FiresideError, ModelError, StorageError, ToolError
 from fireside.models.types import AdapterUse, ChatModel, Message, ModelInfo
 from fireside.settings import Settings
 from fireside.text import for_terminal_line
+from tui.prompting import as_prompt, untrusted_of
 
 if TYPE_CHECKING:
     from agents.loop import Approve, Turn
@@ -183,9 +184,14 @@ class ChatSession:
         library: Library | None = None
         before, old = self._open_id, self.library
         if name is not None:
+            from fireside.encoder import chosen_encoder
             from rag.library import open_library
+            from rag.rerank import reranker
 
-            library = await asyncio.to_thread(open_library, name)
+            documents = self.settings.documents
+            rerank = reranker(documents.reranker)
+            encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
+            library = await asyncio.to_thread(open_library, name, rerank, encoder)
         if before is not None and self._open_id != before:
             # The person has gone to another conversation, which keeps its own.
             return
@@ -325,20 +331,26 @@ class ChatSession:
 
     def _turn_for(self, reply: StoredMessage) -> Turn:
         """What the loop needs to answer the message above `reply`."""
+        from agents.approval import allowing
+        from agents.budget import Budget
         from agents.loop import Turn
+        from agents.remembered import rules_for
 
         assert reply.parent is not None
         wanted = self.settings.reply
+        path = self.store.path(reply.parent)
         return Turn(
-            messages=(Message("system", self.system), *as_prompt(self.store.path(reply.parent))),
+            messages=(Message("system", self.system), *as_prompt(path)),
             sampling=wanted.sampling(),
             max_tokens=wanted.max_tokens,
             adapters=(self.adapter,) if self.adapter else (),
             library=self.library,
             tools=self.tools,
-            allowed=frozenset(self.allowed),
-            max_steps=self.settings.tools.max_steps,
+            rules=(*allowing(sorted(self.allowed)), *(rules_for(self.folder) if self.tools else ())),
+            untrusted=untrusted_of(path),
+            budget=Budget(steps=self.settings.tools.max_steps),
             passages=self.settings.documents.passages,
+            expand_tokens=self.settings.documents.expand_tokens,
             keep=True,
         )
 
@@ -373,15 +385,3 @@ class ChatSession:
     def _refuse_while_busy(self) -> None:
         if self.busy:
             raise FiresideError("a reply is still being written", "Escape stops it")
-
-
-def as_prompt(path: list[StoredMessage]) -> list[Message]:
-    """The messages of `path` for a model. A question whose reply never came is left out, so that roles alternate."""
-    messages: list[Message] = []
-    for stored in path:
-        if stored.role == "assistant" and not stored.text:
-            if messages and messages[-1].role == "user":
-                messages.pop()
-            continue
-        messages.append(Message(stored.role, stored.text))
-    return messages

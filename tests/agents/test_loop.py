@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from turns import ARGUMENTS, CALL, TALK, Measuring, answers, events_of, finished, long, messages_of
+from turns import ALLOWED, CALL, TALK, Measuring, answers, events_of, finished, long, messages_of, results_of
 
 from agents.events import (
     ApprovalAsked,
@@ -20,8 +19,7 @@ from agents.events import (
     TurnsDropped,
 )
 from agents.loop import Answer, Turn, run_turn
-from fireside.errors import ModelError, ToolError, WorkerDied
-from fireside.models.constraints import Choice, JsonSchema
+from fireside.errors import ToolError, WorkerDied
 from fireside.models.sampling import Sampling
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import (
@@ -32,6 +30,8 @@ from fireside.models.types import (
     ModelInfo,
     Thinking,
     Timings,
+    ToolCall,
+    ToolSpec,
     Usage,
 )
 
@@ -53,24 +53,22 @@ async def test_a_plain_reply() -> None:
 
 async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> None:
     measuring = Measuring()
-    model = ScriptedModel([["measure"], [ARGUMENTS[:5], ARGUMENTS[5:]], ["none"], ["600 degrees."]])
-    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), keep=True), model)
-    result = ToolResult(CALL, "done", "fire: 600 degrees")
-    assert events[:-1] == [ToolCallAsked(CALL), result, TextDelta("600 degrees.")]
+    model = ScriptedModel([["Let me see.", Called(CALL)], ["600 ", "degrees."]])
+    events = await events_of(Turn(TALK, tools=(measuring.tool,), rules=ALLOWED, keep=True), model)
+    asked, result = [event for event in events if isinstance(event, ToolCallAsked | ToolResult)]
+    assert asked == ToolCallAsked(CALL, 1)
+    assert isinstance(result, ToolResult)
+    assert (result.call, result.status, result.text, result.number) == (CALL, "done", "fire: 600 degrees", 1)
     assert finished(events).calls == (CALL,)
-    assert finished(events).usage.completion_tokens == 5
+    assert finished(events).text == "Let me see.\n\n600 degrees."
+    assert finished(events).usage.completion_tokens == 4
     assert measuring.runs == ["fire"]
     model.assert_exhausted()
-    choice, arguments, _, answer = model.requests
-    assert choice.constraint == Choice(("measure", "none"))
-    assert arguments.constraint == JsonSchema(measuring.tool.parameters)
-    # What the person does not see is not the conversation that goes on.
-    assert [request.keep for request in model.requests] == [False, False, False, True]
-    assert arguments.reply_prefix.endswith('{"name": "measure", "arguments": ')
-    assert arguments.sampling.temperature == 0
-    assert answer.prompt == (
+    spec = ToolSpec("measure", "Measure something.", measuring.tool.parameters)
+    assert [request.tools for request in model.requests] == [(spec,), (spec,)]
+    assert model.requests[-1].prompt == (
         *TALK,
-        Message("assistant", "", (CALL,)),
+        Message("assistant", "Let me see.", (CALL,)),
         Message("tool", "fire: 600 degrees", tool="measure"),
     )
 
@@ -78,20 +76,21 @@ async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> N
 @pytest.mark.parametrize(("answer", "runs"), [("once", 1), ("deny", 0), ("nonsense", 0)])
 async def test_a_tool_that_is_not_allowed_is_asked_for(answer: Answer, runs: int) -> None:
     measuring = Measuring()
-    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
+    model = ScriptedModel([[Called(CALL)], ["So."]])
     events = await events_of(Turn(TALK, tools=(measuring.tool,)), model, answer)
-    assert events[0] == ToolCallAsked(CALL)
-    assert isinstance(events[1], ApprovalAsked)
-    assert isinstance(events[2], ToolResult)
-    assert events[2].status == ("done" if runs else "denied")
+    asked, approval, result = [each for each in events if isinstance(each, ToolCallAsked | ApprovalAsked | ToolResult)]
+    assert asked == ToolCallAsked(CALL, 1)
+    assert approval == ApprovalAsked(CALL, "measure is not allowed without asking", 1)
+    assert isinstance(result, ToolResult)
+    assert result.status == ("done" if runs else "denied")
     assert len(measuring.runs) == runs
     assert finished(events).text == "So."
 
 
 async def test_always_asks_once_in_a_turn() -> None:
     measuring = Measuring()
-    other = json.dumps({"what": "sea"})
-    model = ScriptedModel([["measure"], [ARGUMENTS], ["measure"], [other], ["none"], ["So."]])
+    other = ToolCall("measure", {"what": "sea"})
+    model = ScriptedModel([[Called(CALL)], [Called(other)], ["So."]])
     events = await events_of(Turn(TALK, tools=(measuring.tool,)), model, "always")
     assert sum(isinstance(event, ApprovalAsked) for event in events) == 1
     assert measuring.runs == ["fire", "sea"]
@@ -107,7 +106,7 @@ async def test_nothing_runs_before_the_person_has_answered() -> None:
         return "once"
 
     async def collect() -> list[Event]:
-        model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
+        model = ScriptedModel([[Called(CALL)], ["So."]])
         return [event async for event in run_turn(Turn(TALK, tools=(measuring.tool,)), model, approve)]
 
     task = asyncio.create_task(collect())
@@ -118,33 +117,12 @@ async def test_nothing_runs_before_the_person_has_answered() -> None:
     assert measuring.runs == ["fire"]
 
 
-async def test_arguments_that_do_not_end_fail_the_turn_with_one_line() -> None:
-    events = await events_of(Turn(TALK, tools=(Measuring().tool,)), ScriptedModel([["measure"], ['{"what": "fi']]))
-    assert isinstance(events[-1], TurnFailed)
-    assert "did not end within" in events[-1].message
-
-
-async def test_arguments_that_the_engine_could_not_end_fail_the_turn_in_its_words() -> None:
-    unfinished = ModelError("the JSON did not end within 512 tokens", "raise max_tokens")
-    events = await events_of(Turn(TALK, tools=(Measuring().tool,)), ScriptedModel([["measure"], ['{"w', unfinished]]))
-    assert events == [TurnFailed("the JSON did not end within 512 tokens", "raise max_tokens")]
-
-
 async def test_what_the_model_thinks_is_told_and_is_no_part_of_the_reply() -> None:
     model = ScriptedModel([[Thinking("Fire "), Thinking("is warm."), "Very warm."]])
     events = await events_of(Turn(TALK), model)
     assert events[:-1] == [ThinkingDelta("Fire "), ThinkingDelta("is warm."), TextDelta("Very warm.")]
     end = finished(events)
     assert (end.text, end.thinking) == ("Very warm.", "Fire is warm.")
-
-
-async def test_thoughts_on_the_way_to_a_tool_are_passed_over() -> None:
-    measuring = Measuring()
-    thought = Thinking("I should measure.")
-    model = ScriptedModel([[thought, "measure"], [thought, ARGUMENTS], [thought, "none"], ["So."]])
-    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}))
-    end = finished(await events_of(turn, model))
-    assert (measuring.runs, end.text, end.thinking) == (["fire"], "So.", "")
 
 
 async def test_a_call_that_nobody_offered_is_passed_over() -> None:
@@ -156,9 +134,9 @@ async def test_usage_adds_up_over_the_generations_of_a_turn() -> None:
     def ending(number: int) -> Finished:
         return Finished("stop", Usage(number, number, number, number, number), Timings())
 
-    model = ScriptedModel([["measure", ending(1)], [ARGUMENTS, ending(2)], ["none", ending(3)], ["So.", ending(4)]])
-    turn = Turn(TALK, tools=(Measuring().tool,), allowed=frozenset({"measure"}))
-    assert finished(await events_of(turn, model)).usage == Usage(10, 10, 10, 10, 10)
+    model = ScriptedModel([[Called(CALL), ending(1)], ["So.", ending(4)]])
+    turn = Turn(TALK, tools=(Measuring().tool,), rules=ALLOWED)
+    assert finished(await events_of(turn, model)).usage == Usage(5, 5, 5, 5, 5)
 
 
 class Silent(ScriptedModel):
@@ -170,8 +148,8 @@ class Silent(ScriptedModel):
 
 async def test_a_server_that_tells_nothing_is_given_everything() -> None:
     talk = (TALK[0], long("user", 9000), long("assistant", 900), TALK[1])
-    model = Silent([["measure"], [ARGUMENTS], ["none"], ["So."]])
-    turn = Turn(talk, tools=(Measuring().tool,), allowed=frozenset({"measure"}))
+    model = Silent([[Called(CALL)], ["So."]])
+    turn = Turn(talk, tools=(Measuring().tool,), rules=ALLOWED)
     events = await events_of(turn, model)
     assert not any(isinstance(event, TurnsDropped) for event in events)
     assert finished(events).calls == (CALL,)
@@ -180,55 +158,12 @@ async def test_a_server_that_tells_nothing_is_given_everything() -> None:
 
 @pytest.mark.parametrize("failure", [ValueError("broken"), ToolError("broken")])
 async def test_a_failing_tool_is_told_to_the_model(failure: Exception) -> None:
-    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["Sorry."]])
-    turn = Turn(TALK, tools=(Measuring(failure).tool,), allowed=frozenset({"measure"}))
+    model = ScriptedModel([[Called(CALL)], ["Sorry."]])
+    turn = Turn(TALK, tools=(Measuring(failure).tool,), rules=ALLOWED)
     events = await events_of(turn, model)
-    assert isinstance(events[1], ToolResult)
-    assert (events[1].status, events[1].text.split()[-1]) == ("failed", "broken")
+    (result,) = results_of(events)
+    assert (result.status, result.text.split()[-1]) == ("failed", "broken")
     assert finished(events).text == "Sorry."
-
-
-async def test_arguments_of_another_shape_fail_the_call_only() -> None:
-    model = ScriptedModel([["measure"], ['{"which": 1}'], ["none"], ["Sorry."]])
-    measuring = Measuring()
-    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
-    assert isinstance(events[1], ToolResult)
-    assert events[1].status == "failed"
-    assert measuring.runs == []
-
-
-async def test_the_same_call_twice_in_a_row_ends_the_loop() -> None:
-    measuring = Measuring()
-    model = ScriptedModel([["measure"], [ARGUMENTS], ["measure"], [ARGUMENTS], ["So."]])
-    events = await events_of(Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"})), model)
-    assert measuring.runs == ["fire"]
-    assert (finished(events).finish, finished(events).text, finished(events).calls) == ("loop", "So.", (CALL,))
-
-
-async def test_the_step_budget_ends_the_loop() -> None:
-    measuring = Measuring()
-    calls = [[json.dumps({"what": str(index)})] for index in range(2)]
-    model = ScriptedModel([["measure"], calls[0], ["measure"], calls[1], ["measure"], ["So."]])
-    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), max_steps=2)
-    events = await events_of(turn, model)
-    assert measuring.runs == ["0", "1"]
-    assert (finished(events).finish, finished(events).text) == ("budget", "So.")
-
-
-async def test_a_budget_that_was_just_enough_is_no_stop() -> None:
-    measuring = Measuring()
-    model = ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])
-    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), max_steps=1)
-    assert finished(await events_of(turn, model)).finish == "stop"
-
-
-async def test_a_dry_run_names_the_call_and_runs_nothing() -> None:
-    measuring = Measuring()
-    turn = Turn(TALK, tools=(measuring.tool,), allowed=frozenset({"measure"}), dry_run=True)
-    events = await events_of(turn, ScriptedModel([["measure"], [ARGUMENTS]]))
-    assert finished(events).calls == (CALL,)
-    assert measuring.runs == []
-    assert finished(await events_of(turn, ScriptedModel([["none"]]))).calls == ()
 
 
 async def test_a_dying_worker_fails_the_turn_and_keeps_what_came() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from turns import ARGUMENTS, TALK, FakeLibrary, Measuring, events_of, finished, long, messages_of
+from turns import ALLOWED, ARGUMENTS, CALL, TALK, FakeLibrary, Measuring, events_of, finished, long, messages_of
 
+from agents.approval import allowing
 from agents.events import (
     CitationChecked,
     PassagesFound,
@@ -16,9 +17,7 @@ from agents.events import (
 from agents.loop import REFUSAL, Turn
 from agents.tools import tool_from_function
 from fireside.models.scripted import ScriptedModel
-from fireside.models.types import (
-    Message,
-)
+from fireside.models.types import Called, Message, ToolCall
 
 
 async def test_an_answer_from_documents_is_cited() -> None:
@@ -82,10 +81,10 @@ async def test_a_question_the_documents_do_not_bear_on_is_refused_without_the_mo
 async def test_a_tool_may_help_where_the_documents_do_not() -> None:
     talk = (TALK[0], Message("user", "Who painted ceilings?"))
     library, measuring = cast(Any, FakeLibrary(0.01)), Measuring()
-    turn = Turn(talk, library=library, tools=(measuring.tool,), allowed=frozenset({"measure"}))
-    end = finished(await events_of(turn, ScriptedModel([["measure"], [ARGUMENTS], ["none"], ["So."]])))
+    turn = Turn(talk, library=library, tools=(measuring.tool,), rules=ALLOWED)
+    end = finished(await events_of(turn, ScriptedModel([["Hm.", Called(CALL)], ["So."]])))
     assert (end.text, end.refused) == ("So.", False)
-    end = finished(await events_of(turn, ScriptedModel([["none"]])))
+    end = finished(await events_of(turn, ScriptedModel([["Michelangelo painted them."]])))
     assert (end.text, end.refused) == (REFUSAL, True)
 
 
@@ -108,8 +107,8 @@ async def test_what_documents_and_tools_add_must_fit_too() -> None:
         """Tell a lot."""
         return "word " * 799
 
-    model = ScriptedModel([["tell"], ["{}"], ["none"], ["So."]])
-    turn = Turn(talk, tools=(tool_from_function(tell),), allowed=frozenset({"tell"}))
+    model = ScriptedModel([[Called(ToolCall("tell", {}))], ["So."]])
+    turn = Turn(talk, tools=(tool_from_function(tell),), rules=allowing(["tell"]))
     assert finished(await events_of(turn, model)).text == "So."
     assert await model.count_tokens(model.requests[-1].prompt) <= 4096 - 512
 
@@ -124,7 +123,7 @@ async def test_what_documents_and_tools_add_must_fit_too() -> None:
 async def test_a_small_model_is_shown_only_where_the_documents_support_it(
     monkeypatch: pytest.MonkeyPatch, prose: str, shown: str
 ) -> None:
-    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
+    monkeypatch.setattr("agents.reply.SMALL_MODEL", 10**12)
     talk = (TALK[0], long("user", 1700), long("assistant", 2240), TALK[1])
     model = ScriptedModel([[prose]])
     events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9)), max_tokens=100), model)
@@ -137,10 +136,10 @@ async def test_a_small_model_is_shown_only_where_the_documents_support_it(
 
 @pytest.mark.engine
 async def test_a_model_too_small_to_choose_has_the_encoder_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.loop.SMALL_MODEL", 10**12)
+    monkeypatch.setattr("agents.reply.SMALL_MODEL", 10**12)
     measuring = Measuring()
     talk = (TALK[0], Message("user", "measure something"))
-    turn = Turn(talk, tools=(measuring.tool,), allowed=frozenset({"measure"}))
+    turn = Turn(talk, tools=(measuring.tool,), rules=ALLOWED)
     model = ScriptedModel([[ARGUMENTS], ["600."]])
     assert finished(await events_of(turn, model)).text == "600."
     assert measuring.runs == ["fire"]

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from agents.approval import allowing
 from agents.events import (
     ApprovalAsked,
     Event,
+    ToolResult,
     TurnFinished,
 )
 from agents.loop import Answer, Turn, run_turn
@@ -25,6 +27,7 @@ from rag.types import Passage
 
 TALK = (Message("system", "Be kind."), Message("user", "How warm is the fire?"))
 CALL = ToolCall("measure", {"what": "fire"})
+ALLOWED = allowing(["measure"])
 ARGUMENTS = json.dumps(CALL.arguments)
 
 
@@ -52,7 +55,7 @@ class FakeLibrary:
 
     def __init__(self, similarity: float) -> None:
         self.asked: list[tuple[str, int]] = []
-        self.encoder = self
+        self.encoder = self.judge = self
         self.folder = Path("no-such-folder")
         self._similarity = similarity
 
@@ -62,6 +65,9 @@ class FakeLibrary:
         for row, text in enumerate(texts):
             vectors[row, 1 + zlib.crc32(text.encode()) % 97] = (1 - self._similarity) ** 0.5
         return vectors
+
+    def encode_queries(self, texts: list[str]) -> Any:
+        return self.encode(texts)
 
     def search(self, question: str, k: int) -> list[Passage]:
         self.asked.append((question, k))
@@ -92,6 +98,10 @@ def messages_of(model: ScriptedModel, request: int = 0) -> tuple[Message, ...]:
 def finished(events: list[Event]) -> TurnFinished:
     assert isinstance(events[-1], TurnFinished), events[-1]
     return events[-1]
+
+
+def results_of(events: list[Event]) -> list[ToolResult]:
+    return [event for event in events if isinstance(event, ToolResult)]
 
 
 def long(role: Any, count: int) -> Message:

@@ -27,7 +27,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
         monkeypatch.setattr("agents.loop.run_turn", run_turn)
         monkeypatch.setattr("tui.models.open_model", lambda settings, name=None: ScriptedModel([]))
-        monkeypatch.setattr("rag.library.open_library", lambda name: object())
+        monkeypatch.setattr("rag.library.open_library", lambda *_: object())
         monkeypatch.setattr("sys.stdin", None)
         assert cli.main(["ask", "How?", "--docs", "cabin", *line]) == 0
         return capsys.readouterr().out

@@ -184,7 +184,7 @@ async def test_docs_attaches_a_library_and_says_what_is_wrong(
         def close(self) -> None:
             closed.append(self)
 
-    def open_library(name: str) -> Library:
+    def open_library(name: str, *_: object) -> Library:
         if name != "house":
             raise DocumentError(f"there is no library {name}", "libraries: house")
         return Library()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fireside import paths
+from fireside.encoder import ENCODER_ID
 from tui.cli import main
 
 pytestmark = pytest.mark.engine
@@ -72,11 +73,12 @@ def test_libraries_are_listed_and_emptied(folder: Path, capsys: pytest.CaptureFi
     run(capsys, "add", folder, "--library", "cabin")
     run(capsys, "add", folder / "boat.txt")
     assert run(capsys, "list", "--libraries")["libraries"] == [
-        {"library": "cabin", "documents": 2, "chunks": 2},
-        {"library": "default", "documents": 1, "chunks": 1},
+        {"library": "cabin", "documents": 2, "chunks": 2, "encoder": ENCODER_ID},
+        {"library": "default", "documents": 1, "chunks": 1, "encoder": ENCODER_ID},
     ]
     assert len(run(capsys, "remove", "--all", "--library", "cabin")["removed"]) == 2
     assert run(capsys, "list", "--library", "cabin")["documents"] == []
+    assert run(capsys, "list")["encoder"] == ENCODER_ID
     assert main(["docs", "remove"]) == 2
     assert main(["docs", "remove", "boat.txt", "--all"]) == 2
 
@@ -172,7 +174,9 @@ def test_watch_speaks_to_people(
 ) -> None:
     from rag import ingest
 
-    def once(library: Any, given: Any, chunk_tokens: int, reported: Any, told: Any, progress: Any) -> None:
+    def once(
+        library: Any, given: Any, chunk_tokens: int, reported: Any, told: Any, progress: Any, overlap: int
+    ) -> None:
         for _ in range(2):
             reported(ingest.sync(library, given, chunk_tokens, progress, told))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fireside.errors import ModelError
 from fireside.models.scripted import ScriptedModel
 from tui.cli import main
 
@@ -81,13 +82,35 @@ def test_beir_is_scored_and_printed_as_a_table(beir: Path, capsys: pytest.Captur
 
 def test_answers_are_checked(spans: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     model = ScriptedModel([["The pump has to be drained before the first frost. [1]"]])
-    monkeypatch.setattr("tui.models.open_model", lambda settings, name=None: model)
+    monkeypatch.setattr("tui.models.open_model", lambda settings, name=None, parallel=1: model)
     document = ran(capsys, spans, "--answers")
     scores = document["scores"]["cabin"]
     assert (scores["answers_cited"], scores["citations_correct"], scores["citations_verified"]) == (1, 1, 1)
     (citation,) = document["items"][0]["answer"]["citations"]
     assert citation["quote"] == WATER
     assert document["items"][1]["answer"]["refused"]
+
+
+def test_questions_are_answered_at_once(
+    spans: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    reply = "The pump has to be drained before the first frost. [1]"
+    model = ScriptedModel([[reply], [reply], [ModelError("the model broke")]])
+
+    def opened(settings: object, name: str | None = None, parallel: int = 1) -> ScriptedModel:
+        asked.append(parallel)
+        return model
+
+    monkeypatch.setattr("tui.models.open_model", opened)
+    questions = spans / "questions.jsonl"
+    first = questions.read_text().splitlines()[0]
+    questions.write_text(f"{first}\n{first}\n")
+    document = ran(capsys, spans, "--answers", "--at-once", 2)
+    assert [item["answer"]["citations"][0]["quote"] for item in document["items"]] == [WATER, WATER]
+    assert asked == [2]
+    assert main(["eval", "rag", str(spans), "--answers", "--limit", "1", "--at-once", "2"]) == 1
+    assert "the model broke" in capsys.readouterr().err
 
 
 def test_a_library_is_asked_and_calibrated(

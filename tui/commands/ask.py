@@ -40,6 +40,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--tool", action="append", default=[], metavar="NAME", help="let the model use this tool (may be repeated)"
     )
+    parser.add_argument(
+        "--mcp", action="append", default=[], metavar="SERVER", help="use all tools of this MCP server (repeatable)"
+    )
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="the folder that file tools are confined to")
     parser.add_argument("--yes", action="store_true", help="run the named tools without asking")
     parser.add_argument("--dry-run", action="store_true", help="show what would be called, run nothing")
@@ -79,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
     settings = load()
     model = open_model(settings, options.model)
-    return asyncio.run(_ask(options, settings, model, question))
+    return asyncio.run(_with_servers(options, settings, model, question))
 
 
 def _question(text: str) -> str:
@@ -96,9 +99,27 @@ def _question(text: str) -> str:
     return question
 
 
-async def _ask(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> int:
+async def _with_servers(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> int:
+    """`_ask`, with the MCP servers that the options name (`--mcp SERVER`, `--tool SERVER.NAME`) under way."""
+    from agents.mcp.servers import server_names
+
+    named = {name.partition(".")[0] for name in options.tool if "." in name}
+    servers = [*options.mcp, *sorted(named.intersection(server_names()))]
+    if not servers:
+        return await _ask(options, settings, model, question, ())
+    from agents.mcp.client import connected
+
+    async with connected(servers) as offered:
+        for line in offered.notes:
+            note(line)
+        return await _ask(options, settings, model, question, offered.tools)
+
+
+async def _ask(
+    options: argparse.Namespace, settings: Settings, model: ChatModel, question: str, offered: Sequence[Tool]
+) -> int:
     try:
-        turn = await _turn(options, settings, model, question)
+        turn = await _turn(options, settings, model, question, offered)
         from agents.loop import run_turn
 
         # Sources are numbered when the reply is complete, so an answer from documents is printed then.
@@ -114,14 +135,21 @@ async def _ask(options: argparse.Namespace, settings: Settings, model: ChatModel
         await model.close()
 
 
-async def _turn(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> Turn:
-    """Everything the options name, looked up; unknown names fail here, before the model works."""
+async def _turn(
+    options: argparse.Namespace, settings: Settings, model: ChatModel, question: str, offered: Sequence[Tool]
+) -> Turn:
+    """Everything the options name, looked up; unknown names fail here, before the model works.
+
+    offered: the tools of MCP servers.
+    """
+    from agents.approval import allowing
+    from agents.budget import Budget
     from agents.loop import Turn
     from fireside.models.types import AdapterUse, Message
 
     reply = settings.reply
-    library = _library(options.docs)
-    tools = _tools(options, settings, library)
+    library = _library(options.docs, settings)
+    tools = _tools(options, settings, library, offered)
     adapters: tuple[AdapterUse, ...] = ()
     info = await model.start()
     if options.adapter:
@@ -139,36 +167,50 @@ async def _turn(options: argparse.Namespace, settings: Settings, model: ChatMode
         adapters=adapters,
         library=library,
         tools=tools,
-        allowed=frozenset(tool.name for tool in tools) if options.yes else frozenset(settings.tools.allowed),
-        max_steps=settings.tools.max_steps,
+        rules=allowing([*settings.tools.allowed, *(_tame(tools) if options.yes else ())]),
+        budget=Budget(steps=settings.tools.max_steps),
         passages=settings.documents.passages,
+        expand_tokens=settings.documents.expand_tokens,
         dry_run=options.dry_run,
     )
 
 
-def _library(name: str | None) -> Library | None:
+def _tame(tools: Sequence[Tool]) -> list[str]:
+    """The tools that --yes stands for: not those that run programs or talk to other machines."""
+    return [tool.name for tool in tools if tool.traits.risk in ("reads", "writes")]
+
+
+def _library(name: str | None, settings: Settings) -> Library | None:
     if name is None:
         return None
+    from fireside.encoder import chosen_encoder
     from rag.library import open_library
+    from rag.rerank import reranker
 
-    return open_library(name)
+    documents = settings.documents
+    encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
+    return open_library(name, reranker(documents.reranker), encoder)
 
 
-def _tools(options: argparse.Namespace, settings: Settings, library: Library | None) -> tuple[Tool, ...]:
-    """The tools named with --tool. Raises ToolError for one that does not exist or lacks what it needs."""
-    if not options.tool:
+def _tools(
+    options: argparse.Namespace, settings: Settings, library: Library | None, offered: Sequence[Tool]
+) -> tuple[Tool, ...]:
+    """The tools named with --tool, and all of the servers named with --mcp. Raises ToolError for one that is not there
+    or lacks what it needs."""
+    if not options.tool and not options.mcp:
         return ()
     from agents.builtin import builtin_tools
 
     folder = options.folder or settings.tools.folder
     search = (lambda query: library.search(query, settings.documents.passages)) if library else None
-    known = {tool.name: tool for tool in builtin_tools(folder, search)}
+    known = {tool.name: tool for tool in (*builtin_tools(folder, search), *offered)}
     for name in options.tool:
         if name not in known:
             needs = {"list_files": "--folder", "read_file": "--folder", "search_documents": "--docs"}
             hint = f"it needs {needs[name]}" if name in needs else f"tools that can be used here: {', '.join(known)}"
             raise ToolError(f"there is no tool {name!r} here", hint)
-    return tuple(known[name] for name in dict.fromkeys(options.tool))
+    whole = [tool.name for tool in offered if tool.name.partition(".")[0] in options.mcp]
+    return tuple(known[name] for name in dict.fromkeys([*options.tool, *whole]))
 
 
 def _approver(options: argparse.Namespace) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from fireside.errors import DocumentError, FiresideError
 from tui.commands.actions import add_action
+from tui.commands.reranking import add_rerank, chosen_reranker
 from tui.console import Progress, emit, note, say
 
 if TYPE_CHECKING:
     from agents.events import TurnFinished
     from fireside.models.types import ChatModel
+    from fireside.settings import DocumentSettings
     from rag.library import Library
     from rag.testsets import Corpus, Question
 
@@ -42,8 +45,16 @@ def add_parser(subparsers: Any) -> None:
     rag.add_argument("--library", metavar="NAME", help="search this library instead of a temporary one of the corpus")
     rag.add_argument("--split", metavar="NAME", help="judge by qrels/NAME.tsv alone")
     rag.add_argument("--limit", type=_count, metavar="N", help="the first N questions of each corpus")
+    add_rerank(rag)
     rag.add_argument("--answers", action="store_true", help="also let the model answer, and check what it cites")
     rag.add_argument("--model", help="the model that answers: a name or path, or remote:NAME")
+    rag.add_argument(
+        "--at-once",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="answer N questions together, sooner in all, each one later",
+    )
     rag.add_argument(
         "--calibrate",
         action="store_true",
@@ -69,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         for corpus in testsets.read(options.data, Path(work) / "files", options.split):
             questions = corpus.questions[: options.limit]
             with closing(_library(options, corpus, Path(work))) as library:
+                library.rerank = chosen_reranker(options)
                 names = _names(library, corpus)
                 if options.calibrate:
                     _calibrate(library, questions)
@@ -87,17 +99,22 @@ def run(options: argparse.Namespace) -> int:
 def _library(options: argparse.Namespace, corpus: Corpus, work: Path) -> Library:
     """The library named, or a temporary one of the corpus's documents."""
     from fireside import settings
+    from fireside.encoder import chosen_encoder
     from rag import ingest
     from rag.library import Library, open_library
 
+    documents = settings.load().documents
+    encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
     if options.library:
-        return open_library(options.library)
+        return open_library(options.library, encoder=encoder)
     folder = work / "libraries" / str(len(list(work.glob("libraries/*"))))
     folder.mkdir(parents=True)
-    library = Library(folder)
+    library = Library(folder, encoder)
     progress = Progress(f"indexing {corpus.name}", "kB")
     try:
-        report = ingest.add(library, list(corpus.files), settings.load().documents.chunk_tokens, progress.update)
+        report = ingest.add(
+            library, list(corpus.files), documents.chunk_tokens, progress.update, overlap=documents.chunk_overlap
+        )
     finally:
         progress.finish()
     for failure in report.failed[:5]:
@@ -147,7 +164,7 @@ def _searched(library: Library, corpus: str, questions: Sequence[Question], name
                         for each in passages[:DEPTH]
                     ],
                     "scores": search_scores(question, passages, names) if question.answerable else {},
-                    "refused": not bears_on(question.text, passages, library.encoder, calibration),
+                    "refused": not bears_on(question.text, passages, library.judge, calibration),
                     "search_s": seconds,
                 }
             )
@@ -183,20 +200,29 @@ def _scores(outcomes: Sequence[Outcome]) -> dict[str, float]:
 def _answer(options: argparse.Namespace, library: Library, outcomes: Sequence[Outcome]) -> None:
     """Let the model answer each question, and put what came of it under `answer`."""
     from fireside.settings import load
-    from tui.models import open_model
+    from tui.models import open_for_evaluation
 
     settings = load()
-    model = open_model(settings, options.model)
+    model = open_for_evaluation(settings, options.model, options.at_once)
     progress = Progress("answering", "questions")
+    unanswered = iter(outcomes)
+    done = itertools.count(1)
+
+    async def answer_some() -> None:
+        for outcome in unanswered:
+            began = time.perf_counter()
+            finished = await _turn(library, model, outcome["question"], settings.documents)
+            outcome["answer"] = _checked(library, finished) | {"seconds": time.perf_counter() - began}
+            outcome["refused"] = finished.refused
+            progress.update(next(done), len(outcomes))
 
     async def answer_all() -> None:
         try:
-            for number, outcome in enumerate(outcomes, start=1):
-                began = time.perf_counter()
-                finished = await _turn(library, model, outcome["question"], settings.documents.passages)
-                outcome["answer"] = _checked(library, finished) | {"seconds": time.perf_counter() - began}
-                outcome["refused"] = finished.refused
-                progress.update(number, len(outcomes))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(options.at_once):
+                    group.create_task(answer_some())
+        except* FiresideError as errors:
+            raise errors.exceptions[0] from None
         finally:
             await model.close()
 
@@ -206,14 +232,20 @@ def _answer(options: argparse.Namespace, library: Library, outcomes: Sequence[Ou
         progress.finish()
 
 
-async def _turn(library: Library, model: ChatModel, question: str, passages: int) -> TurnFinished:
+async def _turn(library: Library, model: ChatModel, question: str, documents: DocumentSettings) -> TurnFinished:
     """One turn over the library, repeatable. Raises FiresideError if it failed."""
     from agents.events import TurnFailed, TurnFinished
     from agents.loop import Turn, run_turn
     from fireside.models.sampling import GREEDY
     from fireside.models.types import Message
 
-    turn = Turn((Message("user", question),), replace(GREEDY), library=library, passages=passages)
+    turn = Turn(
+        (Message("user", question),),
+        replace(GREEDY),
+        library=library,
+        passages=documents.passages,
+        expand_tokens=documents.expand_tokens,
+    )
     async for event in run_turn(turn, model, _nobody):
         if isinstance(event, TurnFailed):
             raise FiresideError(event.message, event.hint)
@@ -261,7 +293,7 @@ def _calibrate(library: Library, questions: Sequence[Question]) -> None:
         )
     calibration = calibration_of(library.folder)
     judged = [(each, library.search(each.text, LOOKED_AT)) for each in questions]
-    signs = [(each, signs_of(each.text, found, library.encoder)) for each, found in judged if found]
+    signs = [(each, signs_of(each.text, found, library.judge)) for each, found in judged if found]
     threshold = fitted_threshold(
         [log_odds(each, calibration) for _, each in signs], [question.answerable for question, _ in signs]
     )

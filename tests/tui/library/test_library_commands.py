@@ -86,7 +86,7 @@ async def test_another_library_is_closed_again_and_a_missing_one_is_told(
     async with chat_with() as chat:
         await chat.write("/library mouse")
         await chat.shows("there is no document library 'mouse'")
-        monkeypatch.setattr("rag.library.open_library", lambda name: library)
+        monkeypatch.setattr("rag.library.open_library", lambda *_: library)
         await chat.write("/library house")
         await chat.until(lambda: isinstance(chat.app.screen, LibraryScreen))
         await chat.pilot.press("escape")
