@@ -11,19 +11,24 @@ from fireside.models.dialects.families import Dialect
 from fireside.models.dialects.python_grammar import call_grammar
 from fireside.models.types import ToolSpec
 
+MOST_CALLS = 8
+"""Calls in one reply, at most."""
+
 
 def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: str) -> tuple[Constraint | None, str]:
     """The constraint for a reply that may call `tools`, and the text that the reply begins with.
 
     tool_choice: as in `Request`. With "auto" the reply is free until it begins a call, and ends with that call. With
-    "required" or a tool's name it is a call from its beginning. The text is the model's own markers: it goes behind the
-    prompt as it is, special tokens and all, and into the reply's parser. No constraint: the model writes freely, with
-    "none", with Gemma's special tokens between texts, which no grammar can hold, and with Qwen3-Coder's elements.
+    "required" or a tool's name it is a call from its beginning. Where the dialect writes a list of calls, it may hold
+    several, but for a tool's name. The text is the model's own markers: it goes behind the prompt as it is, special
+    tokens and all, and into the reply's parser. No constraint: the model writes freely, with "none", with Gemma's
+    special tokens between texts, which no grammar can hold, and with Qwen3-Coder's elements.
     Raises ToolError where the tool that must be called is not there.
     """
     if not tools or tool_choice == "none":
         return None, ""
     free = tool_choice == "auto"
+    most = MOST_CALLS if tool_choice in ("auto", "required") else 1
     if tool_choice not in ("auto", "required"):
         named = [tool for tool in tools if tool.name == tool_choice]
         if not named:
@@ -41,7 +46,7 @@ def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: st
     held: JsonSchema | Gbnf
     opening = dialect.opening
     if dialect.notation == "python":
-        held = Gbnf(call_grammar(tools))
+        held = Gbnf(call_grammar(tools, most))
     elif dialect.notation == "bare":
         held = JsonSchema(_any_of([_call_schema(tool, "parameters") for tool in tools]))
         if not free:
@@ -49,7 +54,7 @@ def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: st
     else:
         call = _any_of([_call_schema(tool, "arguments") for tool in tools])
         if dialect.notation == "list":
-            call = {"type": "array", "items": call, "minItems": 1, "maxItems": 1}
+            call = {"type": "array", "items": call, "minItems": 1, "maxItems": most}
         held = JsonSchema(call)
     return (Lazy((opening,), held), "") if free else (held, opening)
 

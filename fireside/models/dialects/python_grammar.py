@@ -1,4 +1,4 @@
-"""Writes the grammar (GBNF) of one Python-like call, `[name(argument=value)]`, as the tools' schemas want it.
+"""Writes the grammar (GBNF) of Python-like calls, `[name(argument=value), ...]`, as the tools' schemas want them.
 
 Types, enum, const, anyOf, properties, required and items are followed; what else a schema says of a value is left to
 the check of the arguments. Texts and lists are bounded, so that every call ends.
@@ -25,14 +25,16 @@ null ::= "None"
 """
 
 
-def call_grammar(tools: Sequence[ToolSpec]) -> str:
-    """A grammar of one call of one of `tools`."""
+def call_grammar(tools: Sequence[ToolSpec], most: int = 1) -> str:
+    """A grammar of a list of calls of `tools`, at least one and at most `most`."""
     rules: list[str] = []
     calls = []
     for index, tool in enumerate(tools):
         arguments = _members(rules, tool.parameters, f"tool-{index}", "=", 0)
         calls.append(f"{_literal(tool.name + '(')} {arguments} {_literal(')')}")
-    return f'root ::= "[" ({" | ".join(calls)}) "]"\n' + "\n".join(rules) + _VALUES
+    more = f' (", " call){{0,{most - 1}}}' if most > 1 else ""
+    root = f'root ::= "[" call{more} "]"\ncall ::= {" | ".join(calls)}\n'
+    return root + "\n".join(rules) + _VALUES
 
 
 def _value(rules: list[str], schema: Any, name: str, depth: int) -> str:

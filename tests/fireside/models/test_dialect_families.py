@@ -76,7 +76,9 @@ def test_each_family_is_held_in_its_own_notation() -> None:
     constraint, opening = call_constraint(DIALECTS["mistral"], [WEATHER], "auto")
     assert isinstance(constraint, Lazy)
     assert constraint.triggers == ("[TOOL_CALLS] ",)
-    assert constraint.then == JsonSchema({"type": "array", "items": OSLO_SCHEMA, "minItems": 1, "maxItems": 1})
+    assert constraint.then == JsonSchema({"type": "array", "items": OSLO_SCHEMA, "minItems": 1, "maxItems": 8})
+    constraint, _ = call_constraint(DIALECTS["mistral"], TOOLS, "get_weather")
+    assert constraint == JsonSchema({"type": "array", "items": OSLO_SCHEMA, "minItems": 1, "maxItems": 1})
     named = DIALECTS["mistral-named"]
     assert call_constraint(named, TOOLS, "now") == (JsonSchema(NOW.parameters), "[TOOL_CALLS]now[ARGS]")
     constraint, opening = call_constraint(named, TOOLS, "required")
@@ -133,6 +135,12 @@ def test_python_like_calls_are_held_by_a_grammar() -> None:
     ]:
         assert accepts(tokenizer, grammar, text)
         assert parsed(DIALECTS["lfm2"], [f"<|tool_call_start|>{text}"]) == [Called(call)]
+    two = '[now(), get_weather(city="Oslo")]'
+    assert accepts(tokenizer, grammar, two)
+    assert parsed(DIALECTS["lfm2"], [f"<|tool_call_start|>{two}"]) == [Called(ToolCall("now", {})), OSLO]
+    one, _ = call_constraint(DIALECTS["lfm2"], TOOLS, "get_weather")
+    assert isinstance(one, Gbnf)
+    assert not accepts(tokenizer, llguidance.grammar_from("lark", gbnf_to_lark(one.grammar)), two)
 
 
 def accepts(tokenizer: Any, grammar: str, text: str) -> bool:
