@@ -49,7 +49,7 @@ def calculate(expression: str) -> str:
         raise ToolError(_UNDERSTOOD)
     try:
         tree = ast.parse(text, mode="eval")
-        return _written(_value(tree.body))
+        return written(_value(tree.body))
     except (SyntaxError, RecursionError, MemoryError):
         raise ToolError(f"{expression!r} is not an arithmetic expression") from None
     except ZeroDivisionError:
@@ -122,7 +122,7 @@ def _bounded(value: Fraction) -> Fraction:
     return value
 
 
-def _written(value: Fraction) -> str:
+def written(value: Fraction) -> str:
     """A finite decimal exactly (up to 30 places), anything else to 15 significant digits."""
     if value.denominator == 1:
         return str(value.numerator)

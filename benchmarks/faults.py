@@ -65,6 +65,19 @@ def ingest(seed: int, count: int) -> list[str]:
     return found
 
 
+def sandbox(seed: int, count: int) -> list[str]:
+    """Programs that try to get out of the sandbox, each first run without it, for each mechanism and two users."""
+    sys.path.insert(0, str(TESTS / "support"))
+    found: list[str] = _of_tests("agents/sandbox/test_escapes.py").check_escapes(seed, count)
+    return found
+
+
+def agents(seed: int, count: int) -> list[str]:
+    """Turns with tools whose model behaves badly at random."""
+    found: list[str] = _of_tests("agents/test_random_turns.py").check_turns(seed, count)
+    return found
+
+
 def _of_tests(path: str) -> ModuleType:
     """A module of the tests, which are no package."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, TESTS / path)
@@ -80,6 +93,8 @@ ROWS: dict[str, tuple[Callable[[int, int], list[str]], int]] = {
     "states": (states, 1000),
     "schemas": (schemas, 1000),
     "ingest": (ingest, 30),
+    "agents": (agents, 10_000),
+    "sandbox": (sandbox, 100),
 }
 """Each suite: (seed, count) -> what it found, and its full count."""
 

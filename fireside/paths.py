@@ -37,6 +37,16 @@ def approvals_database() -> Path:
     return home() / "approvals.db"
 
 
+def memory_database() -> Path:
+    """The SQLite file with the notes that the assistant keeps."""
+    return home() / "memory.db"
+
+
+def trusted_tools_file() -> Path:
+    """Which files of tools and skills the person trusts, JSON. It need not exist."""
+    return home() / "tools.json"
+
+
 def traces_database() -> Path:
     """The SQLite file with the runs of turns that used tools: their events, times and approvals."""
     return home() / "traces.db"

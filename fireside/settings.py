@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -185,8 +185,16 @@ class DocumentSettings(Group):
     """A cross-encoder that orders the best passages anew: a folder, or a name in the Hugging Face cache."""
 
 
+ToolKind = Literal["files", "documents", "memory", "programs", "web", "own"]
+TOOL_KINDS: tuple[ToolKind, ...] = get_args(ToolKind)
+"""Tools by what they need, beside the calculator and the clock."""
+
+
 class ToolSettings(Group):
     """Which tools the assistant may use, and on what."""
+
+    offered: tuple[ToolKind, ...] = ("files", "documents", "memory", "own")
+    """What a chat with tools offers, beside calculator and clock; programs run in a sandbox, the web is the network."""
 
     folder: Path | None = None
     """The folder that file tools are confined to; none means that they are off."""

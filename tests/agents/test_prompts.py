@@ -16,12 +16,17 @@ def test_passages_go_before_the_last_question() -> None:
     assert last.content.endswith("Question: 2+2?")
 
 
-def test_the_choice_names_every_tool_and_none() -> None:
-    system, *rest = prompts.tool_choice(TALK, TOOLS)
-    assert system.role == "system"
-    assert all(f"- {tool.name}: {tool.description}" in system.content for tool in TOOLS)
-    assert f"- {prompts.NO_TOOL}: " in system.content
-    assert tuple(rest) == TALK[1:]
+def test_somebody_elses_words_lie_between_lines_they_cannot_know() -> None:
+    first, opening, *inside, closing = prompts.as_data("one\ntwo").splitlines()
+    assert opening == closing
+    assert opening in first
+    assert inside == ["one", "two"]
+    assert prompts.as_data("one") != prompts.as_data("one")
+
+
+def test_a_part_of_the_work_sees_the_system_prompt_and_its_task_alone() -> None:
+    assert prompts.delegated(TALK, "Add.") == (TALK[0], Message("user", "Add."))
+    assert prompts.delegated(TALK[1:], "Add.") == (Message("user", "Add."),)
 
 
 def test_arguments_are_asked_for_with_schema_and_examples() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -59,21 +60,29 @@ async def serve(
         access = access_for(listener.getsockname()[0], token)
         try:
             service = Service.of(model, await model.start(), limits)
-            config = uvicorn.Config(
-                App(service, access),
-                http=_Protocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-                server_header=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_graceful_shutdown=_SECONDS_TO_END,
-            )
-            return await _until_signal(_Server(config, lambda: ready(url_of(listener))), listener)
+            return await run_app(App(service, access), listener, ready)
         finally:
             await model.close()
+
+
+async def run_app(
+    app: Any, listener: socket.socket, ready: Callable[[str], None], lifespan: Literal["on", "off"] = "off"
+) -> int:
+    """Serve the ASGI `app` on `listener` until SIGINT or SIGTERM; `ready` is told the URL once. Returns 130 after
+    SIGINT, else 0. lifespan: whether the app is told of its start and its end."""
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan=lifespan,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )
+    return await _until_signal(_Server(config, lambda: ready(url_of(listener))), listener)
 
 
 async def _until_signal(server: uvicorn.Server, listener: socket.socket) -> int:

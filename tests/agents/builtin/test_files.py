@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.builtin import builtin_tools, file_tools
+from agents.builtin import file_tools, inside
+from agents.builtin.inside import place
+from agents.builtin.matching import lines_matching
 from agents.tools import run_tool
 from fireside.errors import ToolError
-from fireside.models.schema import check_schema
-from rag.types import Passage
 
 
 @pytest.fixture
@@ -29,6 +29,10 @@ def folder(tmp_path: Path) -> Path:
     (folder / "up").symlink_to(tmp_path)
     (folder / "inside.txt").symlink_to(folder / "notes.txt")
     (folder / "broken.txt").symlink_to(folder / "nowhere")
+    for name in ("id_rsa", "server.pem", "deep/prod.env", "gcloud/token"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("secret")
+    (folder / "harmless.txt").symlink_to(folder / "id_rsa")
     return folder
 
 
@@ -43,7 +47,17 @@ async def read(folder: Path, path: str) -> str:
 async def test_files_are_listed_without_hidden_ones_and_a_broken_link_is_no_error(folder: Path) -> None:
     lines = (await listed(folder)).splitlines()
     names = [re.sub(r" \(\d+ bytes\)", "", line) for line in lines]
-    assert names == ["broken.txt", "deep/", "inside.txt", "latin.txt", "link.txt", "notes.txt", "picture.png", "up/"]
+    assert names == [
+        "broken.txt",
+        "deep/",
+        "harmless.txt",
+        "inside.txt",
+        "latin.txt",
+        "link.txt",
+        "notes.txt",
+        "picture.png",
+        "up/",
+    ]
     assert "notes.txt (15 bytes)" in lines
     assert await listed(folder, "deep") == "more.md (4 bytes)"
 
@@ -62,7 +76,7 @@ async def test_files_are_read(folder: Path) -> None:
         "link.txt", "up/outside.txt", "up", "..", "/",
         ".secret", ".git/config", "deep/../.secret", "picture.png", "missing.txt", "deep", "broken.txt",
         "a\0b", "", "~",
-        "x" * 190, "\ud800",
+        "x" * 190, "\ud800", "id_rsa", "server.pem", "deep/prod.env", "keys/a.txt", "harmless.txt", "gcloud/token",
     ],
 )  # fmt: skip
 async def test_what_is_not_shared_cannot_be_read(folder: Path, path: str) -> None:
@@ -100,31 +114,52 @@ def test_the_shared_folder_must_be_one(tmp_path: Path) -> None:
         file_tools(tmp_path / "missing")
 
 
-def test_tools_come_with_what_they_need(tmp_path: Path) -> None:
-    names = [tool.name for tool in builtin_tools(tmp_path, lambda query: [])]
-    assert names == ["calculator", "now", "list_files", "read_file", "search_documents"]
-    assert [tool.name for tool in builtin_tools(None, None)] == ["calculator", "now"]
+async def searched(folder: Path, text: str, path: str = ".", expression: bool = False) -> str:
+    return await run_tool(file_tools(folder)[2], {"text": text, "path": path, "regular_expression": expression})
 
 
-def test_every_tool_compiles_and_its_examples_are_valid(tmp_path: Path) -> None:
-    for tool in builtin_tools(tmp_path, lambda query: []):
-        check_schema(tool.parameters)
-        assert tool.examples
-        for _, arguments in tool.examples:
-            tool.validate(arguments)
+async def test_a_file_is_read_from_line_to_line(folder: Path) -> None:
+    (folder / "lines.txt").write_text("one\ntwo\nthree\n")
+    tool = file_tools(folder)[1]
+    assert await run_tool(tool, {"path": "lines.txt", "first_line": 2, "last_line": 2}) == "two\n"
+    assert await run_tool(tool, {"path": "lines.txt", "first_line": 2}) == "two\nthree\n"
+    for first, last in ((4, 9), (3, 2)):
+        with pytest.raises(ToolError, match="has 3 lines"):
+            await run_tool(tool, {"path": "lines.txt", "first_line": first, "last_line": last})
 
 
-async def test_calculator_clock_and_search() -> None:
-    passage = Passage("a.md", "A", 0, 4, "warm", None, (), 1.0, 1.0, 1.0)
-    asked: list[str] = []
+async def test_files_are_searched_without_secrets_and_links(folder: Path) -> None:
+    assert await searched(folder, "WARM") == "notes.txt:1: warm fire"
+    assert await searched(folder, "more", "deep") == "deep/more.md:1: more"
+    assert await searched(folder, "secret") == "nothing found"
+    assert await searched(folder, "^w.*e$", expression=True) != ""
+    (folder / "large.txt").write_bytes(b"x" * 1_000_001)
+    assert await searched(folder, "sea") == "[1 files were not searched: too many, or too large]"
+    (folder / "code.py").write_text("def load(a):\n    pass\nload(1)\n")
+    assert (await searched(folder, r"def\s+\w+", expression=True)).splitlines()[0] == "code.py:1: def load(a):"
+    with pytest.raises(ToolError, match="not a regular expression"):
+        await searched(folder, "(", expression=True)
+    with pytest.raises(ToolError, match="is not a folder"):
+        await searched(folder, "x", "missing")
 
-    def search(query: str) -> list[Passage]:
-        asked.append(query)
-        return [passage] if query == "fire" else []
 
-    calculator, now, found = builtin_tools(None, search)
-    assert await run_tool(calculator, {"expression": " 2+3 "}) == "2+3 = 5"
-    assert re.match(r"\w+day, \d{4}-\d\d-\d\d, \d\d:\d\d:\d\d", await run_tool(now, {}))
-    assert await run_tool(found, {"query": "fire"}) == "a.md: warm"
-    assert await run_tool(found, {"query": "sea"}) == "nothing found"
-    assert asked == ["fire", "sea"]
+def test_an_expression_that_never_ends_is_ended() -> None:
+    with pytest.raises(ToolError, match="takes longer than"):
+        lines_matching("(a+)+$", {"a.txt": "a" * 60 + "b"}, seconds=0.5)
+
+
+async def test_what_becomes_a_link_after_it_was_judged_is_not_followed(folder: Path) -> None:
+    parts = place(folder, "deep/more.md")
+    (folder / "deep").rename(folder / "moved")
+    (folder / "deep").symlink_to(folder.parent.parent)  # where outside.txt lies
+    (folder.parent.parent / "more.md").write_text("secret")
+    with pytest.raises(ToolError, match="cannot be read"):
+        inside.read(folder, parts, "deep/more.md")
+    with pytest.raises(ToolError, match="cannot be written"):
+        inside.write(folder, parts, b"x", "deep/more.md")
+    assert (folder.parent.parent / "more.md").read_text() == "secret"
+    parts = place(folder, "notes.txt")
+    (folder / "notes.txt").unlink()
+    (folder / "notes.txt").symlink_to(folder.parent.parent / "outside.txt")
+    with pytest.raises(ToolError, match="cannot be read"):
+        inside.read(folder, parts, "notes.txt")

@@ -1,0 +1,1 @@
+"""Pages from the web, fetched so that nothing but the public internet can be reached."""

@@ -1,0 +1,67 @@
+"""What of a folder is hidden, and which folders are not shared at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.sandbox import protected
+from agents.sandbox.protected import check_folder, find_protected, is_secret_file
+from fireside.errors import ToolError
+
+
+@pytest.mark.parametrize("name", [".env", ".ENV", ".env.local", "prod.env", "server.PEM", "id_ed25519", ".netrc"])
+def test_secrets_are_known_by_name(name: str) -> None:
+    assert is_secret_file(name)
+
+
+@pytest.mark.parametrize("name", [".env.example", "id_ed25519.pub", "environment.md", "keys.py", "monkey"])
+def test_other_files_are_not_hidden(name: str) -> None:
+    assert not is_secret_file(name)
+
+
+def test_secrets_are_found_at_any_depth_and_behind_links(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/.env").write_text("x")
+    (tmp_path / "a/.ssh").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "plain.txt").write_text("x")
+    (tmp_path / "server.key").symlink_to("plain.txt")
+    (tmp_path / "other.key").symlink_to("/etc/passwd")
+    found = find_protected(tmp_path)
+    assert found.hidden_files == (str(tmp_path / "a/b/.env"), str(tmp_path / "plain.txt"))
+    assert found.hidden_folders == (str(tmp_path / "a/.ssh"),)
+    assert found.unchanged == (str(tmp_path / ".git"),)
+
+
+def test_a_folder_too_large_to_be_looked_through_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcd":
+        (tmp_path / name).touch()
+    monkeypatch.setattr(protected, "_MOST_ENTRIES", 3)
+    with pytest.raises(ToolError, match="too large"):
+        find_protected(tmp_path)
+
+
+def test_firesides_own_code_is_not_changed() -> None:
+    root = Path(protected.__file__).resolve().parents[2]
+    assert str(root / "agents") in find_protected(root / "agents").unchanged
+
+
+@pytest.mark.parametrize("folder", ["/", "/etc", "/usr/lib", "/tmp", "/proc/self"])
+def test_system_folders_are_refused(folder: str) -> None:
+    # A home of its own, so that it is not the reason.
+    with pytest.raises(ToolError, match="belongs to the system"):
+        check_folder(Path(folder), Path("/nonexistent/home"), Path("/nonexistent/fireside"))
+
+
+def test_the_home_folder_and_firesides_own_are_refused(tmp_path: Path) -> None:
+    home, fireside = tmp_path / "home", tmp_path / "fireside"
+    for each in (home / "project", fireside / "runs"):
+        each.mkdir(parents=True)
+    check_folder(home / "project", home, fireside)
+    for refused in (home, tmp_path, fireside, fireside / "runs"):
+        with pytest.raises(ToolError):
+            check_folder(refused, home, fireside)
+    with pytest.raises(ToolError, match="not a folder"):
+        check_folder(tmp_path / "missing", home, fireside)

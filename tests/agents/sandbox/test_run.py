@@ -1,0 +1,189 @@
+"""Programs in the sandbox that works on this machine: what they see, what they leave, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.sandbox import available
+from agents.sandbox.available import Mechanism, Reason, mechanism
+from agents.sandbox.limits import Limits
+from agents.sandbox.run import run
+from fireside.errors import ToolError
+
+_HELD_BY = mechanism()
+needs_a_sandbox = pytest.mark.skipif(isinstance(_HELD_BY, Reason), reason=str(_HELD_BY))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FIRESIDE_HOME", str(tmp_path / "fireside"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    return shared
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(available.landlock, "version", lambda: 0)
+    available._mechanism.cache_clear()
+    yield
+    available._mechanism.cache_clear()
+
+
+@needs_a_sandbox
+async def test_what_a_program_writes_stays_and_belongs_to_the_folders_owner(folder: Path) -> None:
+    outcome = await run(
+        ["sh", "-c", "cat; echo hello; echo no >&2; echo kept > kept.txt; exit 3"], folder=folder, stdin="in "
+    )
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (3, "in hello\n", "no\n")
+    assert (outcome.stopped, outcome.timed_out, outcome.cut) == (None, False, False)
+    assert (folder / "kept.txt").read_text() == "kept\n"
+    assert (folder / "kept.txt").stat().st_uid == folder.stat().st_uid
+
+
+@needs_a_sandbox
+async def test_a_program_sees_a_clean_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "secret")
+    outcome = await run(["env"], folder=folder)
+    assert {line.split("=")[0] for line in outcome.stdout.splitlines()} == {"PATH", "HOME", "TMPDIR", "LANG"}
+
+
+@needs_a_sandbox
+async def test_a_run_ends_at_its_time_and_keeps_what_was_written(folder: Path) -> None:
+    outcome = await run(["sh", "-c", "echo begun; sleep 60"], folder=folder, limits=Limits(wall_s=1))
+    assert outcome.timed_out
+    assert outcome.status is None
+    assert outcome.stdout == "begun\n"
+
+
+@needs_a_sandbox
+async def test_the_end_by_a_signal_and_by_a_limit_are_told_apart(folder: Path) -> None:
+    assert (await run(["sh", "-c", "kill -9 $$"], folder=folder)).status == 128 + 9
+    spinning = await run(["sh", "-c", "while :; do :; done"], folder=folder, limits=Limits(cpu_s=1))
+    assert (spinning.status, spinning.stopped) == (None, "cpu")
+
+
+@needs_a_sandbox
+async def test_long_output_is_cut(folder: Path) -> None:
+    outcome = await run(["sh", "-c", "yes | head -c 100000"], folder=folder, limits=Limits(output=1000))
+    assert outcome.cut
+    assert len(outcome.stdout) == 1000
+    assert outcome.status == 0
+
+
+@needs_a_sandbox
+async def test_cancelling_ends_everything(folder: Path) -> None:
+    # It says that it runs by the file; the name it sleeps under is its own.
+    argv = ["sh", "-c", f"touch begun; sleep 60 & sleep 60; : {folder}"]
+    task = asyncio.create_task(run(argv, folder=folder))
+    while not (folder / "begun").exists():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _processes_of(str(folder)) == []
+
+
+@needs_a_sandbox
+async def test_when_the_one_who_asked_is_killed_the_program_ends(folder: Path) -> None:
+    code = (
+        "import asyncio, sys; from pathlib import Path; from agents.sandbox.run import run\n"
+        "folder = Path(sys.stdin.read())\n"
+        "asyncio.run(run(['sh', '-c', f'touch begun; sleep 60 & sleep 60; : {folder}'], folder=folder))"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True)
+    assert asker.stdin is not None
+    asker.stdin.write(str(folder))
+    asker.stdin.close()
+    while not (folder / "begun").exists():
+        await asyncio.sleep(0.01)
+    asker.kill()
+    asker.wait()
+    while _processes_of(str(folder)):
+        await asyncio.sleep(0.01)
+
+
+@needs_a_sandbox
+async def test_when_the_guard_is_killed_the_program_ends_and_that_is_an_error(folder: Path) -> None:
+    task = asyncio.create_task(run(["sh", "-c", f"touch begun; sleep 60; : {folder}"], folder=folder))
+    while not (folder / "begun").exists():
+        await asyncio.sleep(0.01)
+    for pid in _processes_of("agents.sandbox.guard"):
+        if _parent_of(pid) == os.getpid():
+            os.kill(pid, signal.SIGKILL)
+    with pytest.raises(ToolError, match="the sandbox ended before the program did: it was killed"):
+        await task
+    while _processes_of(str(folder)):
+        await asyncio.sleep(0.01)
+
+
+def _processes_of(word: str) -> list[int]:
+    """The processes with `word` in their command line, this one apart."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if word.encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@needs_a_sandbox
+async def test_runs_beside_each_other(folder: Path) -> None:
+    outcomes = await asyncio.gather(*(run(["echo", str(n)], folder=folder) for n in range(4)))
+    assert [outcome.stdout for outcome in outcomes] == ["0\n", "1\n", "2\n", "3\n"]
+
+
+@needs_a_sandbox
+async def test_a_missing_program_is_an_exit_status(folder: Path) -> None:
+    outcome = await run(["no-such-program"], folder=folder)
+    assert outcome.status == 127
+    assert "cannot run no-such-program" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"), [([], "no program"), (["a\0b"], "null"), (["x" * 200_000], "too long")], ids=str
+)
+async def test_arguments_that_no_program_can_be_given(argv: list[str], message: str, folder: Path) -> None:
+    with pytest.raises(ToolError, match=message):
+        await run(argv, folder=folder)
+
+
+@pytest.mark.usefixtures("no_sandbox")
+async def test_without_a_sandbox_nothing_is_run(folder: Path) -> None:
+    with pytest.raises(ToolError, match="no program can be run safely here") as caught:
+        await run(["touch", "ran"], folder=folder)
+    assert caught.value.hint is not None
+    assert "bubblewrap" in caught.value.hint
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.usefixtures("no_sandbox")
+def test_available_says_why_not() -> None:
+    reason = available.available()
+    assert reason is not None
+    assert "bubblewrap: it is not installed" in reason.message
+
+
+async def test_landlock_runs_nothing_in_a_folder_with_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[run.__module__], "mechanism", lambda: Mechanism(None))
+    (folder / ".env").write_text("x")
+    with pytest.raises(ToolError, match=r"Landlock cannot keep a program in .* from .*\.env"):
+        await run(["true"], folder=folder)
