@@ -50,7 +50,7 @@ async def connected(names: Sequence[str]) -> AsyncIterator[Offered]:
             tuple(note for offer in offers for note in offer.notes),
         )
     finally:
-        await asyncio.gather(*(connection.close() for connection in connections))
+        await asyncio.gather(*(connection.end() for connection in connections))
 
 
 async def inspect(name: str) -> Inspected:

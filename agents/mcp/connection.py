@@ -33,6 +33,7 @@ class Connection:
         self._words = LastWords()
         self._task: asyncio.Task[None] | None = None
         self._session: ClientSession | None = None
+        self._ended = False
 
     @property
     def alive(self) -> bool:
@@ -48,6 +49,8 @@ class Connection:
 
     async def open(self) -> None:
         """Start or reach the server, and agree on a version of the protocol. Raises ToolError."""
+        if self._ended:
+            raise self._failed("is no longer used here")
         await self.close()
         self._words = LastWords()
         opened: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
@@ -72,6 +75,11 @@ class Connection:
         if not done:
             self._task.cancel()  # a farewell that is not answered
             await asyncio.wait({self._task}, timeout=_CLOSE_S)
+
+    async def end(self) -> None:
+        """Close it for good: no call that is still to come starts it again. Never raises."""
+        self._ended = True
+        await self.close()
 
     async def request(self, request: Request[Any, Any], answer: type[Answer], seconds: float) -> Answer:
         """Send one request of the protocol; return what the server answers.
