@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,14 @@ class Rule:
 
     tool: a tool's name, or a pattern of names (`files.*`). arguments: patterns that the arguments of these names must
     match as text (`{"path": "notes/*"}`, `{"argv": "git status*"}`); a call that lacks one is another call. In a
-    pattern * is any text, ? one character, [ab] one of these.
+    pattern * is any text, ? one character, [ab] one of these; in the host of an address, * ends with the host. exactly:
+    the call has no other arguments than these.
     """
 
     tool: str
     decision: Decision
     arguments: Mapping[str, str] = field(default_factory=dict)
+    exactly: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,15 @@ def decide(tool: Tool, arguments: Mapping[str, Any], rules: Sequence[Rule], untr
     """Whether the call runs. Of the rules that match, a "deny" is strongest, then "ask", then "allow"; where none
     matches, the person is asked.
 
+    An argument that can be spelt in several ways is seen as it was written, as the tool takes it (with its defaults),
+    and in its one form (`Traits.canonical`): a "deny" or "ask" matches where one of them does, an "allow" where all do.
+
     untrusted: what came into the context from elsewhere (documents, pages, results of other programs), by name. After
     that, what writes, executes or uses the network is asked about even where it is allowed: the call may be theirs and
     not the person's.
     """
-    matching = [rule for rule in rules if _matches(rule, tool.name, arguments)]
+    spellings = _spellings(tool, arguments)
+    matching = [rule for rule in rules if _matches(rule, tool.name, spellings, set(arguments))]
     found = {rule.decision: rule for rule in reversed(matching)}
     if "deny" in found:
         return Verdict("deny", f"a rule denies {_shown(found['deny'])}")
@@ -70,24 +77,56 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return shlex.join(value)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _matches(rule: Rule, name: str, arguments: Mapping[str, Any]) -> bool:
-    if not fnmatchcase(name, rule.tool):
+def _spellings(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Each argument as text: as it was written, as the tool takes it, in its one form."""
+    forms = [arguments]
+    with contextlib.suppress(Exception):  # invalid arguments are refused elsewhere
+        forms.append(tool.validate(arguments))
+        if tool.traits.canonical is not None:
+            forms.append(tool.traits.canonical(forms[-1]))
+    spellings: dict[str, set[str]] = {}
+    for form in forms:
+        for name, value in form.items():
+            spellings.setdefault(name, set()).add(as_text(value))
+    return spellings
+
+
+def _matches(rule: Rule, name: str, spellings: Mapping[str, set[str]], given: set[str]) -> bool:
+    if not fnmatchcase(name, rule.tool) or (rule.exactly and given != set(rule.arguments)):
         return False
     for argument, pattern in rule.arguments.items():
-        if argument not in arguments:
-            return False
-        text = as_text(arguments[argument])
-        # A path that climbs out of the folder a pattern names is not allowed by it, and is still denied by it.
-        if rule.decision == "allow" and ".." in text.replace("\\", "/").split("/"):
-            return False
-        if not fnmatchcase(text, pattern):
+        texts = spellings.get(argument, set())
+        if rule.decision == "allow":
+            # A path that climbs out of the folder a pattern names is not allowed by it, and is still denied by it.
+            if not texts or any(_climbs(text) or not _fits(text, pattern) for text in texts):
+                return False
+        elif not any(_fits(text, pattern) for text in texts):
             return False
     return True
 
 
+def _climbs(text: str) -> bool:
+    return ".." in text.replace("\\", "/").split("/")
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Whether the pattern matches the whole text; of two addresses, scheme, host and the rest each for itself."""
+    scheme, found, rest = text.partition("://")
+    wanted, asked, pattern_rest = pattern.partition("://")
+    if not (found and asked):
+        return fnmatchcase(text, pattern)
+    (host, slash, path), (host_pattern, _, path_pattern) = rest.partition("/"), pattern_rest.partition("/")
+    return (
+        fnmatchcase(scheme, wanted)
+        and fnmatchcase(host, host_pattern)
+        and (fnmatchcase(path, path_pattern) if slash or path_pattern not in ("", "*") else True)
+    )
+
+
 def _shown(rule: Rule) -> str:
     """The rule as the person would say it."""
-    return " ".join([rule.tool, *(f"{name}={pattern}" for name, pattern in rule.arguments.items())])
+    only = ["and nothing else"] if rule.exactly else []
+    return " ".join([rule.tool, *(f"{name}={pattern}" for name, pattern in rule.arguments.items()), *only])

@@ -70,7 +70,7 @@ def goes_round(calls: Sequence[ToolCall], new: ToolCall) -> bool:
     Advice in a result does not stop a model that loops (it was ignored over a thousand times in a row in one report),
     so the loop ends there.
     """
-    made = [_key(call) for call in (*calls, new)]
+    made = [_key(call) for call in (*calls[1 - 2 * _LONGEST_CYCLE :], new)]
     return any(
         made[-length:] == made[-2 * length : -length]
         for length in range(1, _LONGEST_CYCLE + 1)

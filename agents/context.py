@@ -72,10 +72,16 @@ async def shorten_results(
             continue
         if await model.count_tokens(tuple(kept)) <= room:
             break
-        cut = f"{message.content[:_SHORTENED]}\n[shortened: {len(message.content) - _SHORTENED} more characters]"
-        kept[place] = replace(message, content=cut)
+        kept[place] = replace(message, content=_shortened(message.content))
         count += 1
     return tuple(kept), count
+
+
+def _shortened(text: str) -> str:
+    """How a result began. Where it lies between two lines that mark it as data (`prompts.as_data`), it still does."""
+    lines = text.splitlines()
+    closing = f"\n{lines[-1]}" if len(lines) > 2 and lines[1] == lines[-1] else ""
+    return f"{text[:_SHORTENED]}\n[shortened: {len(text) - _SHORTENED} more characters]{closing}"
 
 
 def _turn_starts(messages: Sequence[Message]) -> list[int]:

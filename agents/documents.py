@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,12 @@ from agents.reply import Reply
 from agents.turn import Turn
 from fireside.models.sampling import GREEDY
 from fireside.models.types import ChatModel, Message, Request
+from rag.encoded import EncodedOnce
 from rag.types import Document, Passage
 
 if TYPE_CHECKING:
     from rag.library import Library
+    from rag.relevance import Calibration
     from rag.rewrite import Exchange
 
 _MOST_UNSEEN_TOKENS = 128
@@ -33,13 +36,11 @@ class DocumentAnswer:
     """What a library has to say to a turn's question; `answered` tells, at the end, whether it was anything, and
     `sources` which documents the model was shown."""
 
-    def __init__(
-        self, turn: Turn, library: Library, messages: Sequence[Message], model: ChatModel, reply: Reply
-    ) -> None:
-        """messages: of the conversation, what fits the model's context."""
+    def __init__(self, turn: Turn, library: Library, model: ChatModel, reply: Reply) -> None:
         self._turn, self._library, self._model, self._reply = turn, library, model, reply
-        self._messages = tuple(messages)
         self._question = turn.messages[-1].content
+        # The same sentences are weighed for relevance, for an extract and for citations.
+        self._judge = EncodedOnce(library.judge)
         self.answered = False
         self.sources: tuple[str, ...] = ()
 
@@ -57,19 +58,29 @@ class DocumentAnswer:
             self.answered, self.sources = True, (document.path,)
             yield await self._summary(document)
         else:
-            found = await self._passages()
+            found, small = await asyncio.gather(self._passages(), self._is_small())
             yield found
             if not found.relevant:
                 return
             self.answered, self.sources = True, tuple(dict.fromkeys(each.document for each in found.passages))
-            async with aclosing(self._answer_from(found)) as events:
-                async for event in events:
-                    yield event
+            if small:
+                yield await self._extracted(found)
+            else:
+                async with aclosing(self._answer_from(found)) as events:
+                    async for event in events:
+                        yield event
         for citation in self._reply.citations:
             yield CitationChecked(citation)
 
+    async def _is_small(self) -> bool:
+        """Whether the model is small; one that is not, and so will write, is loaded by the time this is told."""
+        small = await self._reply.model_is_small()
+        if not small:
+            await self._model.start()
+        return small
+
     async def _passages(self) -> PassagesFound:
-        """Search for the question; for what it stands for, where it leans on the conversation."""
+        """Search for the question and, where it leans on the conversation, for what it stands for."""
         from rag import rewrite
 
         earlier = _exchanges(self._turn.messages[:-1])
@@ -79,19 +90,38 @@ class DocumentAnswer:
             query = rewrite.carried(self._question, earlier)
         else:
             query = await rewrite.written(self._question, earlier, self._written_query)
-        found = await self._searched(query)
-        return found if found.relevant or query == self._question else await self._searched(self._question)
+        found, alone = await self._searched(query), await self._searched(self._question)
+
+        def leaning() -> bool:
+            return rewrite.leans(
+                rewritten=self._answering(query, found),
+                alone=self._answering(self._question, alone),
+                crossed=self._answering(self._question, found),
+                threshold=self._calibration.threshold,
+            )
+
+        return found if await asyncio.to_thread(leaning) else alone
 
     async def _searched(self, query: str) -> PassagesFound:
         """Search the library, off the event loop: it may load an encoder and an index."""
-        from rag.relevance import bears_on, calibration_of
 
         def searched() -> PassagesFound:
-            found = self._library.search(query, self._turn.passages)
-            relevant = bears_on(query, found, self._library.judge, calibration_of(self._library.folder))
-            return PassagesFound(query, tuple(found), relevant)
+            found = PassagesFound(query, tuple(self._library.search(query, self._turn.passages)), True)
+            return replace(found, relevant=self._answering(query, found) >= self._calibration.threshold)
 
         return await asyncio.to_thread(searched)
+
+    def _answering(self, question: str, found: PassagesFound) -> float:
+        """The log-odds that what was found answers the question."""
+        from rag.relevance import answering
+
+        return answering(question, found.passages, self._judge, self._calibration)
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        from rag.relevance import calibration_of
+
+        return calibration_of(self._library.folder)
 
     async def _written_query(self, task: str, text: str) -> str:
         return await self._unseen(prompts.about_text(task, text, secrets.token_hex(4)), _MOST_QUERY_TOKENS, ("\n",))
@@ -109,29 +139,29 @@ class DocumentAnswer:
         from rag import summary
 
         if await self._reply.model_is_small():
-            made = await asyncio.to_thread(summary.extract, document, self._library.judge)
+            made = await asyncio.to_thread(summary.extract, document, self._judge)
         else:
-            made = await summary.written(document, self._library.judge, self._written_note)
+            made = await summary.written(document, self._judge, self._written_note)
         self._reply.citations, self._reply.unsupported = made.citations, made.unsupported
         return self._reply.shown(made.text)
 
     async def _answer_from(self, found: PassagesFound) -> AsyncGenerator[Event, None]:
-        """Answer from passages, every sentence checked against them and its source numbered."""
-        small = await self._reply.model_is_small()
-        passages, messages = await self._prompt(found.passages, small)
+        """Answer from passages in the model's words, every sentence checked against them and its source numbered."""
+        conversation, dropped = await fit(self._turn.messages, self._model, self._turn.max_tokens)
+        if dropped:
+            self._reply.dropped = dropped
+            yield TurnsDropped(dropped)
+        passages, messages = await self._prompt(conversation, found.passages)
         if not passages:
-            yield await self._extracted(found.query, found.passages)
+            yield await self._extracted(found)
             return
-        answer = (
-            self._supported_answer(messages, found.query, passages)
-            if small
-            else self._streamed_answer(messages, found.query, passages)
-        )
-        async with aclosing(answer) as events:
+        async with aclosing(self._streamed_answer(messages, found.query, passages)) as events:
             async for event in events:
                 yield event
 
-    async def _prompt(self, found: Sequence[Passage], small: bool) -> tuple[Sequence[Passage], tuple[Message, ...]]:
+    async def _prompt(
+        self, conversation: Sequence[Message], found: Sequence[Passage]
+    ) -> tuple[Sequence[Passage], tuple[Message, ...]]:
         """The passages the model is shown, of those found, and the conversation with them in it.
 
         The best of them come, as many as fit beside the question, and then, where the context has room for it, the text
@@ -143,49 +173,33 @@ class DocumentAnswer:
         boundary = secrets.token_hex(4)
 
         def put(passages: Sequence[Passage]) -> tuple[Message, ...]:
-            return prompts.with_passages(self._messages, prompt_passages(passages, boundary), quote=not small)
+            return prompts.with_passages(conversation, prompt_passages(passages, boundary))
 
-        room = await room_for(_MOST_UNSEEN_TOKENS if small else self._turn.max_tokens, self._model)
+        room = await room_for(self._turn.max_tokens, self._model)
         if not room:
             return found, put(found)
         whole = await self._model.count_tokens(put(found))
         if whole > room:
-            first = [message for message in self._messages[:1] if message.role == "system"]
+            first = [message for message in conversation[:1] if message.role == "system"]
             while found and await self._model.count_tokens((*first, put(found)[-1])) > room:
                 found = found[:-1]
         elif self._turn.expand_tokens:
             # The encoder counts the passages here, the model the rest: what it then counts as too much stays out.
             budget = min(
                 self._turn.expand_tokens,
-                sum(self._library.judge.count_tokens([p.text for p in found])) + room - whole,
+                sum(self._judge.count_tokens([p.text for p in found])) + room - whole,
             )
             widened = await asyncio.to_thread(self._library.expand, found, budget)
             if await self._model.count_tokens(put(widened)) <= room:
                 found = widened
         return found, put(found)
 
-    async def _supported_answer(
-        self, messages: Sequence[Message], query: str, passages: Sequence[Passage]
-    ) -> AsyncGenerator[TextDelta | ThinkingDelta | TurnsDropped, None]:
-        """A small model's words, shown only where all of them are the passages'; else the passages' own sentences."""
+    async def _extracted(self, found: PassagesFound) -> TextDelta:
+        """The passages' own sentences that fit the question best: what a small model wrote was hardly ever theirs, and
+        a context may have no room for one passage."""
         from rag import cite
 
-        encoder = self._library.judge
-        fitting, dropped = await fit(messages, self._model, _MOST_UNSEEN_TOKENS)
-        if dropped:
-            yield TurnsDropped(self._reply.dropped + dropped)
-        prose = await self._reply.unseen(Request(fitting, GREEDY, _MOST_UNSEEN_TOKENS, self._turn.adapters))
-        cited = await asyncio.to_thread(cite.cite, prose, passages, encoder)
-        if cited.unsupported or not cited.verbatim or not cited.citations:
-            cited = await asyncio.to_thread(cite.extract, query, passages, encoder)
-        self._reply.citations = cited.citations
-        yield self._reply.shown(cited.text)
-
-    async def _extracted(self, query: str, passages: Sequence[Passage]) -> TextDelta:
-        """The passages' own sentences, where the model's context has no room for one passage."""
-        from rag import cite
-
-        cited = await asyncio.to_thread(cite.extract, query, passages, self._library.judge)
+        cited = await asyncio.to_thread(cite.extract, found.query, found.passages, self._judge)
         self._reply.citations = cited.citations
         return self._reply.shown(cited.text)
 
@@ -196,17 +210,16 @@ class DocumentAnswer:
         where they support no sentence of it."""
         from rag import cite
 
-        encoder = self._library.judge
         quoted = QuotedReply()
         async with aclosing(self._reply.write(messages, quoted)) as events:
             async for event in events:
                 yield event
         if self.refused:
             return
-        cited = await asyncio.to_thread(cite.cite, self._reply.text, passages, encoder, quoted.copied)
+        cited = await asyncio.to_thread(cite.cite, self._reply.text, passages, self._judge, quoted.copied)
         self._reply.unsupported = cited.unsupported
         if not any(citation.verified for citation in cited.citations):
-            extract = await asyncio.to_thread(cite.extract, query, passages, encoder)
+            extract = await asyncio.to_thread(cite.extract, query, passages, self._judge)
             addition = f"\n\n{extract.text}"
             yield TextDelta(addition)
             cited = replace(extract, text=self._reply.text + addition)

@@ -8,6 +8,7 @@ helps, the turn is refused. A turn with tools lets the model call them, again an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -43,22 +44,26 @@ async def _events(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenera
     """The whole turn, or what is left of it."""
     reply = Reply(turn, model)
     state = turn.resume
+    tooled = bool(turn.tools or turn.plans or turn.delegates)
     if state is None:
-        messages, reply.dropped = await fit(turn.messages, model, turn.max_tokens)
-        if reply.dropped:
-            yield TurnsDropped(reply.dropped)
         if turn.library is not None:
-            answer = DocumentAnswer(turn, turn.library, messages, model, reply)
+            answer = DocumentAnswer(turn, turn.library, model, reply)
             async with aclosing(answer.events()) as events:
                 async for event in events:
                     yield event
             if answer.answered:
                 yield reply.finished(refused=answer.refused, untrusted=answer.sources)
                 return
+        messages = turn.messages
+        # Without tools a refusal is all that is left to say, and takes no model.
+        if turn.library is None or tooled:
+            messages, reply.dropped = await fit(messages, model, turn.max_tokens)
+        if reply.dropped:
+            yield TurnsDropped(reply.dropped)
         state = RunState(messages)
-    reply.text = state.text
+    reply.go_on(state.text, state.seen)
     steps = ToolSteps(turn, model, approve, reply, state)
-    if turn.tools or turn.plans or turn.delegates:
+    if tooled:
         async with aclosing(steps.events()) as events:
             async for event in events:
                 yield event
@@ -68,6 +73,8 @@ async def _events(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenera
         return
     rest = left(turn.budget, steps.spent)
     if not steps.answered and not turn.dry_run and rest.tokens and rest.seconds:
+        if tooled:
+            reply.deadline = asyncio.get_running_loop().time() + rest.seconds
         try:
             most = min(turn.max_tokens, rest.tokens)
             async with aclosing(reply.write(steps.messages, max_tokens=most)) as events:

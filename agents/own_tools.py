@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from agents.events import Event, PlanStep, StepEnded, TextDelta, ThinkingDelta, TurnFailed, TurnFinished
+from agents.events import (
+    Event,
+    PlanStep,
+    StepEnded,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallAsked,
+    ToolResult,
+    TurnFailed,
+    TurnFinished,
+)
 from agents.tools import Tool, Traits, tool_from_function
 from agents.turn import Turn
 from fireside.errors import ToolError
 
-PLAN = "plan"
+PLAN, DELEGATE = "plan", "delegate"
 
 _SECONDS = 3600.0  # a part of the work ends by its own budget
 _CHARACTERS = 8000
@@ -59,18 +69,39 @@ def of_turn(turn: Turn, delegate_to: Callable[[str], Awaitable[str]]) -> list[To
     return tools
 
 
-async def answer_of(events: AsyncGenerator[Event, None], told: list[Event], untrusted: list[str]) -> str:
-    """Run a turn to its end: its answer. told: gets what happened; untrusted: gets what came in from elsewhere.
+class Part:
+    """A part of the work that another turn does, and what that turn uses.
 
-    Raises ToolError where the turn failed.
+    told: gets what happens in it. untrusted: gets what comes in from elsewhere.
     """
-    async with aclosing(events) as running:
-        async for event in running:
-            if not isinstance(event, TextDelta | ThinkingDelta | StepEnded):
-                told.append(event)
-            if isinstance(event, TurnFailed):
-                raise ToolError(event.message, event.hint)
-            if isinstance(event, TurnFinished):
-                untrusted += [source for source in event.untrusted if source not in untrusted]
-                return event.text or "nothing was answered"
-    raise ToolError("the part of the work did not end")
+
+    def __init__(self, told: list[Event], untrusted: list[str]) -> None:
+        self._told, self._untrusted = told, untrusted
+        self.steps = self.tokens = self.characters = 0
+
+    async def answer(self, events: AsyncGenerator[Event, None]) -> str:
+        """Run the turn to its end: its answer. Raises ToolError where it failed."""
+        async with aclosing(events) as running:
+            async for event in running:
+                match event:
+                    case TextDelta() | ThinkingDelta():
+                        continue
+                    case StepEnded(state):
+                        self.tokens = state.spent.tokens
+                        self._hears_of(state.untrusted)
+                        continue
+                    case ToolCallAsked():
+                        self.steps += 1
+                    case ToolResult(_, _, text):
+                        self.characters += len(text)
+                self._told.append(event)
+                if isinstance(event, TurnFailed):
+                    raise ToolError(event.message, event.hint)
+                if isinstance(event, TurnFinished):
+                    self.tokens = event.usage.completion_tokens
+                    self._hears_of(event.untrusted)
+                    return event.text or "nothing was answered"
+        raise ToolError("the part of the work did not end")
+
+    def _hears_of(self, sources: Sequence[str]) -> None:
+        self._untrusted += [source for source in sources if source not in self._untrusted]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agents.quoting import ANSWER
 from agents.tools import Tool
-from fireside.models.types import Message, ToolCall
+from fireside.models.types import Message
 
 REFUSAL = "That is not in these documents."
 """The reply where the documents do not answer the question, the program's or the model's."""
@@ -21,16 +21,14 @@ Then write "{ANSWER}" and one to three sentences of your own, each followed by t
 If the passages do not answer it, write only: {ANSWER} {REFUSAL}"""
 
 
-def with_passages(messages: Sequence[Message], passages: str, *, quote: bool = False) -> tuple[Message, ...]:
+def with_passages(messages: Sequence[Message], passages: str) -> tuple[Message, ...]:
     """`messages` with the rendered passages put before the last question, which is then asked about them.
 
-    quote: the model first copies the words that answer the question, then answers (`agents.quoting` reads it so); a
-    model that copies looks at the passages, and one that finds nothing to copy says that the answer is not there. It is
-    more than the smallest models can keep to.
+    The model first copies the words that answer the question, then answers (`agents.quoting` reads it so): a model that
+    copies looks at the passages, and one that finds nothing to copy says that the answer is not there.
     """
     question = messages[-1]
-    asked = _QUOTE_FIRST if quote else "Answer the question from these passages alone, in one to three sentences."
-    content = f"{passages}\n\n{asked}\nQuestion: {question.content}"
+    content = f"{passages}\n\n{_QUOTE_FIRST}\nQuestion: {question.content}"
     return (*messages[:-1], Message("user", content))
 
 
@@ -62,17 +60,3 @@ def delegated(messages: Sequence[Message], task: str) -> tuple[Message, ...]:
 def schema_line(tool: Tool) -> str:
     """The tool's parameters as the model is shown them."""
     return json.dumps(tool.parameters, ensure_ascii=False)
-
-
-def tool_arguments(messages: Sequence[Message], tool: Tool) -> tuple[Message, ...]:
-    """The messages that make the model write the arguments of a call to `tool`, its examples as earlier turns."""
-    shown = [
-        message
-        for said, arguments in tool.examples
-        for message in (Message("user", said), Message("assistant", "", (ToolCall(tool.name, arguments),)))
-    ]
-    system = (
-        f"You call the tool {tool.name} for the user's message. {tool.description}\n"
-        f"Its arguments follow this JSON schema: {schema_line(tool)}"
-    )
-    return (Message("system", system), *shown, *(message for message in messages if message.role != "system"))

@@ -85,7 +85,9 @@ class _Recording:
                 self._details["plan"] = [dataclasses.asdict(step) for step in steps]
             case StepEnded(state):
                 # Should the turn not end, the next one still knows what it has read.
-                self._details |= {"untrusted": list(state.untrusted)} if state.untrusted else {}
+                if list(state.untrusted) == self._details.get("untrusted", []):
+                    return
+                self._details["untrusted"] = list(state.untrusted)
             case ApprovalAsked() | ToolsNarrowed() | ResultsShortened() | BudgetReached() | Delegated():
                 return
             case TurnsDropped(count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _MIGRATIONS: Sequence[Migration] = (
         )
         """,
     ),
+    ("ALTER TABLE rules ADD COLUMN exactly INTEGER NOT NULL DEFAULT 0",),
 )
 
 
@@ -57,12 +59,7 @@ def everything() -> list[Remembered]:
         return []
     with _opened() as database:
         rows = database.read("SELECT * FROM rules ORDER BY folder, id")
-    return [
-        Remembered(
-            row["id"], row["folder"], Rule(row["tool"], row["decision"], json.loads(row["arguments"])), row["decided"]
-        )
-        for row in rows
-    ]
+    return [Remembered(row["id"], row["folder"], _rule(row), row["decided"]) for row in rows]
 
 
 def remember(rule: Rule, folder: Path | None) -> None:
@@ -70,8 +67,9 @@ def remember(rule: Rule, folder: Path | None) -> None:
     arguments = json.dumps(dict(rule.arguments), ensure_ascii=False, sort_keys=True)
     with _opened() as database, database.transaction() as connection:
         connection.execute(
-            "INSERT OR REPLACE INTO rules (folder, tool, arguments, decision, decided) VALUES (?, ?, ?, ?, ?)",
-            (_key(folder), rule.tool, arguments, rule.decision, time.time()),
+            "INSERT OR REPLACE INTO rules (folder, tool, arguments, decision, decided, exactly) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (_key(folder), rule.tool, arguments, rule.decision, time.time(), rule.exactly),
         )
 
 
@@ -79,6 +77,10 @@ def forget(number: int) -> bool:
     """Drop the rule of this id; False where there is none. Raises StorageError."""
     with _opened() as database, database.transaction() as connection:
         return connection.execute("DELETE FROM rules WHERE id = ?", (number,)).rowcount > 0
+
+
+def _rule(row: sqlite3.Row) -> Rule:
+    return Rule(row["tool"], row["decision"], json.loads(row["arguments"]), bool(row["exactly"]))
 
 
 def _key(folder: Path | None) -> str:

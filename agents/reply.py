@@ -10,14 +10,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from agents import small_call
 from agents.context import fit
 from agents.events import Finish, TextDelta, ThinkingDelta, TurnFinished, TurnsDropped
 from agents.quoting import QuotedReply
 from agents.tools import Tool
 from agents.turn import Turn
-from fireside.errors import ToolError
+from fireside.errors import ModelError, ToolError
 from fireside.models.constraints import JsonSchema
-from fireside.models.dialects import CALL_BEGIN
 from fireside.models.sampling import GREEDY
 from fireside.models.types import (
     Called,
@@ -36,8 +36,8 @@ from fireside.models.types import (
 from rag.types import Citation
 
 SMALL_MODEL = 500_000_000
-"""Below this many parameters the program decides for the model: which tool a message needs, and whether its words about
-a document are shown. Qwen3-0.6B turns 81 % of irrelevant tool requests away (BFCL v4); the bundled model none well."""
+"""Below this many parameters the program decides for the model: which tool a message needs, and what of a document
+answers it. Qwen3-0.6B turns 81 % of irrelevant tool requests away (BFCL v4); the bundled model none well."""
 
 
 MOST_ARGUMENT_TOKENS = 512
@@ -70,7 +70,7 @@ class Reply:
 
     async def model_is_small(self) -> bool:
         """Whether the model is known to be small: a server may not tell how large its model is."""
-        return 0 < (await self._model.start()).parameters < SMALL_MODEL
+        return 0 < await self._model.parameters() < SMALL_MODEL
 
     async def unseen(self, request: Request) -> str:
         """What the model writes, collected; the person does not see it."""
@@ -83,19 +83,16 @@ class Reply:
                     self._count(event)
         return "".join(pieces)
 
-    async def arguments(self, messages: Sequence[Message], tool: Tool) -> dict[str, Any]:
-        """Arguments for a call of `tool`, held to its schema; unseen and repeatable. Raises ToolError."""
-        fitting, _ = await fit(messages, self._model, MOST_ARGUMENT_TOKENS)
-        request = Request(
-            fitting,
-            GREEDY,
-            MOST_ARGUMENT_TOKENS,
-            self._turn.adapters,
-            constraint=JsonSchema(tool.parameters),
-            reply_prefix=f'{CALL_BEGIN}{{"name": {json.dumps(tool.name)}, "arguments": ',
-        )
+    async def arguments(self, message: str, tool: Tool) -> dict[str, Any]:
+        """Arguments for the call of `tool` that `message` asks for, held to its schema; unseen and repeatable. Raises
+        ToolError."""
+        prompt, schema = small_call.prompt_and_schema(message, tool)
+        held = JsonSchema(schema)
+        request = Request(prompt, GREEDY, MOST_ARGUMENT_TOKENS, self._turn.adapters, constraint=held, stop=("\n",))
         try:
-            arguments: dict[str, Any] = json.loads(await self.unseen(request))
+            arguments = json.loads(await self.unseen(request))
+            if not isinstance(arguments, dict):
+                raise ValueError("no object")
         except ValueError as error:
             raise ToolError(
                 f"the arguments for {tool.name} did not end within {MOST_ARGUMENT_TOKENS} tokens", "ask in other words"
@@ -146,6 +143,19 @@ class Reply:
         for event_of_text in self._told(*(quoted.close() if quoted else ("", ""))):
             yield event_of_text
 
+    @property
+    def seen(self) -> int:
+        """How many characters of the text the model has been given back as its own."""
+        return self._seen
+
+    def go_on(self, text: str, seen: int) -> None:
+        """Go on from a text that was told before, its first `seen` characters given back to the model."""
+        self.text, self._seen = text, min(seen, len(text))
+
+    def charge(self, tokens: int) -> None:
+        """Count tokens that another turn wrote for this one."""
+        self._usage = replace(self._usage, completion_tokens=self._usage.completion_tokens + tokens)
+
     def take_text(self) -> str:
         """What the model wrote for the person since this was last asked for."""
         text, self._seen = self.text[self._seen :], len(self.text)
@@ -183,13 +193,16 @@ class Reply:
         """The model's events, none after the deadline."""
         async with aclosing(self._model.generate(request)) as events:
             while True:
+                limit = asyncio.timeout_at(self.deadline)
                 try:
-                    async with asyncio.timeout_at(self.deadline):
+                    async with limit:
                         event = await anext(events)
                 except StopAsyncIteration:
                     return
                 except TimeoutError as error:
-                    raise OutOfTime from error
+                    if limit.expired():
+                        raise OutOfTime from error
+                    raise ModelError("the model did not answer in time", "send again") from error
                 yield event
 
     def _told(self, copied: str, answer: str) -> Iterator[TextDelta | ThinkingDelta]:

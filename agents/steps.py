@@ -29,11 +29,11 @@ from agents.events import (
 )
 from agents.reply import OutOfTime, Reply
 from agents.state import RunState
-from agents.tools import Tool, run_tool
-from agents.turn import Approve, Turn
+from agents.tools import Tool, in_thread, run_tool
+from agents.turn import Answer, Approve, Turn
 from fireside.errors import FiresideError, ToolError
 from fireside.models.types import ChatModel, Message, ToolCall, ToolSpec
-from fireside.text import for_terminal_line
+from fireside.text import for_terminal_line, visible
 
 MOST_OFFERED = 12
 """Tools put before the model; of more, those nearest to the question. More of them cost context and mislead."""
@@ -42,6 +42,8 @@ MOST_REPAIRS = 2
 """Invalid calls in a row that the model may correct; the next one ends the tools."""
 
 _LONGEST_SOURCE = 100
+_LONGEST_SCHEMA = 2000
+_PREVIEW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class ToolSteps:
         self._question = turn.messages[-1].content
         self._rules = list(turn.rules)
         self._pending = state.pending
+        self._broken_off = bool(state.pending)
         self._repairs = state.repairs
         self._before = state.spent
         self._began = time.monotonic()
@@ -150,25 +153,25 @@ class ToolSteps:
         self.answered = not (self._reply.called or unseen)
 
     async def _small_call(self, tools: Sequence[Tool]) -> list[ToolCall]:
-        """The encoder's choice with arguments held to the schema; one call a turn: the message alone cannot tell
-        whether a first result was enough."""
+        """The encoder's choices with arguments held to the message; made once a turn: the message alone cannot tell
+        whether the first results were enough."""
         if self.calls:
             return []
-        tool = await asyncio.to_thread(choose.nearest_tool, self._question, tools)
-        if tool is None:
-            return []
-        return [ToolCall(tool.name, await self._reply.arguments(prompts.tool_arguments(self.messages, tool), tool))]
+        chosen = await asyncio.to_thread(choose.chosen_tools, self._question, tools)
+        return [ToolCall(tool.name, await self._reply.arguments(said, tool)) for said, tool in chosen]
 
     async def _run(self, calls: Sequence[ToolCall], known: dict[str, Tool]) -> AsyncGenerator[Event, None]:
         """Make the calls of one step, neighbours side by side and sequential tools alone; the model then sees all."""
         written = self._reply.take_text()
-        before = len(self.calls)
-        results: list[ToolResult] = []
+        done = 0
         for group in _groups(calls, known):
+            before = len(self.calls)
             ready: list[_Ready] = []
+            results: list[ToolResult] = []
+            reached: BudgetReached | None = None
             for call in group:
                 if limit := used_up(self._turn.budget, self.spent):
-                    yield self._stopped(limit)
+                    reached = self._stopped(limit)
                     break
                 if goes_round(self.calls, call):
                     self._over, self._reply.finish = True, "loop"
@@ -188,8 +191,8 @@ class ToolSteps:
                 if isinstance(outcome, _Ready):
                     ready.append(outcome)
                     continue
-                results.append(outcome)
-                yield outcome
+                results.append(self._told(outcome))
+                yield results[-1]
                 if self._repairs > MOST_REPAIRS:
                     self._over, self._reply.finish = True, "invalid"
                     break
@@ -197,10 +200,16 @@ class ToolSteps:
                 if isinstance(event, ToolResult):
                     results.append(event)
                 yield event
+            if not self._turn.dry_run:
+                self._observe(written, self.calls[before:], sorted(results, key=lambda each: each.number), known)
+            written, done = "", done + len(group)
+            if reached:
+                yield reached
             if self._over:
                 break
-        if results:
-            self._observe(written, self.calls[before:], sorted(results, key=lambda result: result.number), known)
+            if done < len(calls) and not self._turn.dry_run:
+                yield StepEnded(self._state(tuple(calls[done:])))
+        self._broken_off = False
 
     def _checked(self, call: ToolCall, number: int, known: dict[str, Tool]) -> _Ready | ToolResult:
         """The call with its tool; or what is wrong with it, for the model to correct."""
@@ -213,7 +222,8 @@ class ToolSteps:
             self._repairs += 1
             text = for_terminal_line(error.message, 500)
             if tool is not None:
-                text += f"\nThe arguments have this JSON schema: {prompts.schema_line(tool)}"
+                schema = prompts.schema_line(tool)
+                text += f"\nThe arguments have this JSON schema: {schema[:_LONGEST_SCHEMA]}"
             return ToolResult(call, "invalid", text, number)
         self._repairs = 0
         return _Ready(number, call, tool)
@@ -222,23 +232,50 @@ class ToolSteps:
         """What stands between a call and its run: a question to the person, a denial, or nothing."""
         call, tool = ready.call, ready.tool
         verdict = decide(tool, call.arguments, self._rules, self.untrusted)
-        if verdict.decision == "allow":
-            return None
         if verdict.decision == "deny":
             return ToolResult(call, "denied", verdict.reason, ready.number)
-        preview = await asyncio.to_thread(_preview, tool, call)
-        return ApprovalAsked(call, verdict.reason, ready.number, tool.traits.risk, preview, tuple(self.untrusted))
+        reason = verdict.reason
+        if verdict.decision == "allow":
+            if not self._broken_off or tool.traits.risk == "reads":
+                return None
+            reason = "the turn was broken off before, and this call may have run already"
+        return ApprovalAsked(
+            call, reason, ready.number, tool.traits.risk, await self._preview(ready), tuple(self.untrusted)
+        )
 
     async def _answered(self, asked: ApprovalAsked, ready: _Ready) -> _Ready | ToolResult:
-        """The call, where the person allows it; the time they take is not the turn's."""
-        began = time.monotonic()
-        answer = await self._approve(asked)
-        self._waited += time.monotonic() - began
+        """The call, where the person allows it."""
+        answer = await self._asked(asked)
         if answer == "always":
             self._rules.append(Rule(ready.tool.name, "allow"))
-        if answer in ("once", "always"):
-            return ready
-        return ToolResult(ready.call, "denied", "the person did not allow this call", ready.number)
+        if answer not in ("once", "always"):
+            return ToolResult(ready.call, "denied", "the person did not allow this call", ready.number)
+        if asked.preview != await self._preview(ready):
+            text = "what the call would do has changed since the person was asked"
+            return ToolResult(ready.call, "denied", text, ready.number)
+        return ready
+
+    async def _asked(self, asked: ApprovalAsked) -> Answer:
+        """The person's answer. The time they take is not the turn's."""
+        began = time.monotonic()
+        try:
+            return await self._approve(asked)
+        finally:
+            self._waited += time.monotonic() - began
+
+    async def _preview(self, ready: _Ready) -> str:
+        """What the call will do, in the tool's own words, everything in it visible. Where it cannot tell, its arguments
+        have to do."""
+        make = ready.tool.traits.preview
+        if make is None:
+            return ""
+        try:
+            async with asyncio.timeout(_PREVIEW_S):
+                return visible(await in_thread(lambda: make(ready.call.arguments)))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a tool is anybody's code
+            return f"[what it will do cannot be shown: {type(error).__name__}]"
 
     async def _together(self, ready: Sequence[_Ready]) -> list[Event]:
         """Run calls side by side; their results in the order of the calls."""
@@ -253,18 +290,28 @@ class ToolSteps:
 
     async def _result(self, ready: _Ready) -> ToolResult:
         began = time.monotonic()
+        # The work of another turn ends by that turn's own budget, and the person takes their time.
+        unbounded = ready.tool.traits.person or ready.tool.name == own_tools.DELEGATE
+        rest = None if unbounded else left(self._turn.budget, self.spent).seconds
         status: Literal["done", "failed"] = "done"
         try:
-            text = await run_tool(ready.tool, ready.call.arguments)
+            text = await run_tool(ready.tool, ready.call.arguments, rest)
         except FiresideError as error:
             status, text = "failed", error.message
-        room = max(self._turn.budget.characters - self.spent.characters, 0)
-        if len(text) > room:
-            text = f"{text[:room]}\n[cut: the turn may read no more]"
-        self._characters += len(text)
-        if ready.tool.traits.untrusted and status == "done":
+        seconds = time.monotonic() - began
+        if ready.tool.traits.person:
+            self._waited += seconds
+        if ready.tool.traits.untrusted:
             self._hears_of(ready)
-        return ToolResult(ready.call, status, text, ready.number, time.monotonic() - began)
+        return self._told(ToolResult(ready.call, status, text, ready.number, seconds))
+
+    def _told(self, result: ToolResult) -> ToolResult:
+        """The result, as much of it as the turn may still read."""
+        room = max(self._turn.budget.characters - self.spent.characters, 0)
+        if len(result.text) > room:
+            result = replace(result, text=f"{result.text[:room]}\n[cut: the turn may read no more]")
+        self._characters += min(len(result.text), room)
+        return result
 
     def _hears_of(self, ready: _Ready) -> None:
         """From here on, what the model asks for may be what a document or a page told it to."""
@@ -277,11 +324,13 @@ class ToolSteps:
         self, written: str, calls: Sequence[ToolCall], results: Sequence[ToolResult], known: dict[str, Tool]
     ) -> None:
         """Put what the model wrote, its calls and their results into the conversation that it sees."""
+        if not (written or calls):
+            return
         said = Message("assistant", written, tuple(calls))
         told = []
         for result in results:
             tool = known.get(result.call.name)
-            data = tool is not None and tool.traits.untrusted and result.status == "done"
+            data = tool is not None and tool.traits.untrusted and result.status in ("done", "failed")
             told.append(Message("tool", prompts.as_data(result.text) if data else result.text, tool=result.call.name))
         self.messages = (*self.messages, said, *told)
 
@@ -301,7 +350,13 @@ class ToolSteps:
             resume=None,
             keep=False,
         )
-        return await own_tools.answer_of(run_turn(part, self._model, self._approve), self._delegated, self.untrusted)
+        work = own_tools.Part(self._delegated, self.untrusted)
+        try:
+            return await work.answer(run_turn(part, self._model, self._asked))
+        finally:
+            self._reply.charge(work.tokens)
+            self._steps += work.steps
+            self._characters += work.characters
 
     def _state(self, pending: tuple[ToolCall, ...] = ()) -> RunState:
         return RunState(
@@ -309,6 +364,7 @@ class ToolSteps:
             tuple(self.calls),
             pending,
             self._reply.text,
+            self._reply.seen,
             self.spent,
             tuple(self.untrusted),
             self._repairs,
@@ -329,13 +385,3 @@ def _groups(calls: Sequence[ToolCall], known: dict[str, Tool]) -> Iterator[list[
 
     for _, group in groupby(enumerate(calls), key=place):
         yield [call for _, call in group]
-
-
-def _preview(tool: Tool, call: ToolCall) -> str:
-    """What the call will do, in the tool's own words. Where it cannot tell, its arguments have to do."""
-    if tool.traits.preview is None:
-        return ""
-    try:
-        return tool.traits.preview(call.arguments)
-    except Exception as error:  # a tool is anybody's code
-        return f"[what it will do cannot be shown: {for_terminal_line(str(error))}]"

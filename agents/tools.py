@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import itertools
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from fireside.errors import FiresideError, ToolError
 from fireside.text import for_terminal, for_terminal_line
 
 _LONGEST_PROBLEM = 500
 _MOST_PROBLEMS = 3
+_LONGEST_SEQUENCE = 4096
+
+ResultT = TypeVar("ResultT")
 
 Risk = Literal["reads", "writes", "executes", "network"]
 """What a tool can do: look at what the person shared, change files, run programs, or talk to other machines."""
@@ -26,8 +31,10 @@ class Traits:
 
     risk: the most it can do. untrusted: its results are somebody else's words (documents, pages, other programs), which
     may try to give orders. timeout_s: seconds until a call is given up. most_characters: of a result, before it is cut.
-    sequential: it runs alone, after the calls before it and before those behind it. preview: what exactly a call with
-    these (valid) arguments will do, for the person to approve: the command, the path, the diff.
+    sequential: it runs alone, after the calls before it and before those behind it. person: it waits for the person,
+    whose time is not the turn's. canonical: of valid arguments, those that can be spelt in several ways in their one
+    form (a path resolved, an address in full), for the rules about them. preview: what exactly a call with these
+    (valid) arguments will do, for the person to approve: the command, the path, the diff.
     """
 
     risk: Risk = "reads"
@@ -35,6 +42,8 @@ class Traits:
     timeout_s: float = 30.0
     most_characters: int = 4000
     sequential: bool = False
+    person: bool = False
+    canonical: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     preview: Callable[[Mapping[str, Any]], str] | None = None
 
 
@@ -92,8 +101,8 @@ def tool_from_function(
             if arrow
         )
         hints = get_type_hints(function, include_extras=True)
-    except (ValueError, NameError) as error:
-        raise ToolError(f"the tool {name} cannot be read: {error}", "correct its hints or examples") from error
+    except Exception as error:  # a hint may be any expression
+        raise ToolError(f"the tool {name} cannot be read: {_said(error)}", "correct its hints or examples") from error
     parameters = inspect.signature(function).parameters
     fields: dict[str, Any] = {}
     for index, parameter in enumerate(parameters.values()):
@@ -103,7 +112,13 @@ def tool_from_function(
         described = Field(default, alias=parameter.name, description=notes.get(parameter.name))
         # A parameter called `copy` or `_x` would not do as the name of a pydantic field; as its alias it does.
         fields[f"argument_{index}"] = (hints[parameter.name], described)
-    model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        schema = _without_titles(model.model_json_schema())
+    except Exception as error:  # pydantic has many kinds for hints that it cannot read
+        raise ToolError(
+            f"the tool {name} cannot be read: {_said(error)}", "its parameters have to be texts, numbers, lists ..."
+        ) from error
 
     def validate(arguments: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -114,12 +129,14 @@ def tool_from_function(
                 for problem in error.errors()[:_MOST_PROBLEMS]
             ]
             raise ToolError(for_terminal_line(f"{name}: {'; '.join(problems)}", _LONGEST_PROBLEM)) from error
+        except Exception as error:  # a tool's own validators are anybody's code
+            raise ToolError(for_terminal_line(f"{name}: {_said(error)}", _LONGEST_PROBLEM)) from error
         return {parameter: getattr(checked, field) for parameter, field in zip(parameters, fields, strict=True)}
 
     return Tool(
         name,
         description,
-        _without_titles(model.model_json_schema()),
+        schema,
         examples,
         function,
         validate,
@@ -127,44 +144,93 @@ def tool_from_function(
     )
 
 
-async def run_tool(tool: Tool, arguments: Mapping[str, Any]) -> str:
+async def run_tool(tool: Tool, arguments: Mapping[str, Any], seconds: float | None = None) -> str:
     """Validate the arguments, run the tool, and return its result, safe for a terminal and of bounded length.
 
-    A plain function that is given up at its timeout goes on in its thread, unheard; what has to end then is a coroutine
-    function or ends by itself. Raises ToolError with the text to show the model, whatever the tool itself raised.
+    seconds: after which it is given up at the latest; the tool's own timeout may come sooner. A plain function that is
+    given up goes on in its thread, unheard; what has to end then is a coroutine function or ends by itself. Raises
+    ToolError with the text to show the model, whatever the tool itself raised.
     """
     validated = tool.validate(arguments)
+    limit = tool.traits.timeout_s if seconds is None else min(tool.traits.timeout_s, seconds)
     try:
-        async with asyncio.timeout(tool.traits.timeout_s):
-            text = for_terminal(await _result(tool, validated))
+        async with asyncio.timeout(limit):
+            return await _result(tool, validated)
     except TimeoutError as error:
-        raise ToolError(f"{tool.name} did not end within {tool.traits.timeout_s:g} seconds") from error
-    most = tool.traits.most_characters
-    return text if len(text) <= most else f"{text[:most]}\n[cut: {len(text) - most} more characters]"
+        raise ToolError(f"{tool.name} did not end within {limit:.3g} seconds") from error
+
+
+async def in_thread(work: Callable[[], ResultT]) -> ResultT:
+    """What `work` returns, from a thread of its own. One that never ends holds up neither other work nor the program's
+    end. Raises whatever `work` raises, SystemExit too."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[ResultT] = loop.create_future()
+
+    def tell(result: ResultT | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no error
+
+    def run() -> None:
+        result: ResultT | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except StopIteration as stop:  # a future cannot hold it
+            error = RuntimeError(f"StopIteration: {stop}")
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the event loop is gone
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future
 
 
 async def _result(tool: Tool, validated: Mapping[str, Any]) -> str:
-    if inspect.iscoroutinefunction(tool.run):
-        try:
-            return str(await tool.run(**validated))
-        except Exception as error:
-            raise _failure(tool, error) from error
+    run, most = tool.run, tool.traits.most_characters
+    try:
+        if inspect.iscoroutinefunction(run):
+            return _bounded(str(await run(**validated)), most)
 
-    def run() -> str:
-        # Caught in the thread: a StopIteration would never reach the one who waits for it.
-        try:
-            return str(tool.run(**validated))
-        except Exception as error:
-            raise _failure(tool, error) from error
+        def call() -> str:
+            try:
+                return _bounded(str(run(**validated)), most)
+            except StopIteration as error:  # would not reach the one who waits for it
+                raise _failure(tool, error) from error
 
-    return await asyncio.to_thread(run)
+        return await in_thread(call)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # the turn was cancelled, or the time is over
+        raise _failure(tool, error) from error
+    except BaseException as error:  # a tool is anybody's code, and may even call sys.exit
+        raise _failure(tool, error) from error
 
 
-def _failure(tool: Tool, error: Exception) -> FiresideError:
-    """A tool is anybody's code; its failure is the model's to read."""
+def _bounded(text: str, most: int) -> str:
+    """At most `most` characters, safe for a terminal; a few more are looked at, as escape sequences go."""
+    shown = for_terminal(text[: most + _LONGEST_SEQUENCE])[:most]
+    return shown if len(text) <= most else f"{shown}\n[cut: {len(text) - most} more characters]"
+
+
+def _failure(tool: Tool, error: BaseException) -> FiresideError:
+    """Why a tool failed, for the model to read."""
     if isinstance(error, FiresideError):
         return error
-    return ToolError(for_terminal_line(f"{tool.name} failed: {type(error).__name__}: {error}", _LONGEST_PROBLEM))
+    return ToolError(for_terminal_line(f"{tool.name} failed: {type(error).__name__}: {_said(error)}", _LONGEST_PROBLEM))
+
+
+def _said(error: BaseException) -> str:
+    """An error's own words, where it has any."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__
 
 
 def _section(docstring: str, heading: str) -> tuple[str, ...]:

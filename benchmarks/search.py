@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -87,7 +88,7 @@ def built(folder: Path, chunks: int) -> None:
 def queries(library: Library) -> list[str]:
     """Keywords, questions and claims: 3, 8 and 15 content words of one chunk each, in turn."""
     drawn = random.Random(1)
-    asked = []
+    asked: list[str] = []
     with store.opened(library.database) as database:
         count = store.count_chunks(database)
         while len(asked) < QUERIES:
@@ -176,10 +177,16 @@ def first(library: Library) -> bool:
         "import sys, time; began = time.perf_counter(); from pathlib import Path; from rag.library import Library\n"
         "library = Library(Path(sys.argv[1])); library.search('pump frost', 5); print(time.perf_counter() - began)"
     )
+    command = [sys.executable, "-c", program, str(library.folder)]
     taken = []
-    for _ in range(3):
-        command = [sys.executable, "-c", program, str(library.folder)]
-        taken.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    # With bytecode, which whoever installs a package has: the first run writes it and is not counted.
+    with tempfile.TemporaryDirectory() as bytecode:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = bytecode
+        for _ in range(4):
+            run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            taken.append(float(run.stdout))
+    taken = taken[1:]
     return within("first query", min(taken), 1.5, "s")
 
 

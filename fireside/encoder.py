@@ -114,7 +114,8 @@ class BundledEncoder:
                 # Threads that share a batch wait for each other at every layer, so each takes batches of its own.
                 session = self._session(1 if batches[1:] else usable_cores())
                 forward = functools.partial(_forward, session, tokens)
-                for batch, made in zip(batches, pool.map(forward, batches), strict=True):
+                run = pool.map if batches[1:] else map  # a thread more costs a query a millisecond
+                for batch, made in zip(batches, run(forward, batches), strict=True):
                     vectors[[first + row for row in batch]] = made
                     done += len(batch)
                     if progress:

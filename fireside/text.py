@@ -41,6 +41,16 @@ def for_terminal(text: str) -> str:
     return _UNSAFE.sub("", _ESCAPE_SEQUENCES.sub("", text))
 
 
+def visible(text: str) -> str:
+    """`text` with everything that could not be seen written as an escape, newlines and tabs left: for what a person has
+    to judge, where leaving something out would hide it."""
+    return "".join(each if each in "\n\t" or each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def for_terminal_line(text: str, limit: int = 200) -> str:
     """`for_terminal` on one line: breaks and tabs become spaces, and at most `limit` characters are kept."""
     line = " ".join(for_terminal(text).split())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from fireside.errors import StorageError
 from fireside.interrupts import interrupts_held
 
 TOKEN_VARIABLE = "CHROMA_API_KEY"
-"""The environment variable with the token that a server asks for; it is sent over https only."""
+"""The environment variable with the token that a server asks for; it is sent over https, or to this machine, only."""
 
 _SERVER_SECONDS = 60.0
 _IMPORTING = threading.Lock()
@@ -49,10 +51,33 @@ class Folder:
         """The file that says what the folder holds (`rag/vectors.py`)."""
         return self.path / "stamp"
 
+    @property
+    def beforehand(self) -> Folder:
+        """The folder beside it where the collection of the library's next encoder is filled before it serves."""
+        return Folder(self.path.with_name(f"{self.path.name}.next"), self.collection)
+
+    def take_beforehand(self) -> bool:
+        """Put the folder filled beforehand in the place of this one, if it is finished and of this collection; whether
+        that was done. Nobody may have this one open."""
+        filled = self.beforehand
+        try:
+            stamp = filled.stamp_file.read_text("ascii")
+            if filled.fingerprint(None) not in stamp:
+                return False
+            self.clear()
+            filled.path.rename(self.path)
+        except (OSError, UnicodeDecodeError):  # there is none, or another is made in its place
+            return False
+        return True
+
     def opened(self, fingerprint: str) -> Opened:
         """Open the folder, made anew where its files are not those of this fingerprint: they are not even read, for
         Chroma reads a damaged HNSW file without a check, which may end the whole process."""
-        intact = bool(fingerprint) and fingerprint == self.fingerprint(None)
+        # A large library's files are read while Chroma is imported: half a second on a slow machine.
+        with ThreadPoolExecutor(1) as thread:
+            present = thread.submit(self.fingerprint, None)
+            _import_chroma()
+        intact = bool(fingerprint) and fingerprint == present.result()
         if not intact:
             self.clear()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,7 +108,8 @@ class Folder:
 class Server:
     """A collection on a Chroma server, `http://HOST:PORT`, or `https://HOST/TENANT/DATABASE` in a cloud.
 
-    stamp_file: as in `Folder`, here beside the record.
+    The server's certificate is checked, against SSL_CERT_FILE where that is set. stamp_file: as in `Folder`, here
+    beside the record.
     """
 
     address: str
@@ -91,9 +117,10 @@ class Server:
     stamp_file: Path
 
     def opened(self, fingerprint: str) -> Opened:
-        """Connect, and make the collection if it is not there. Raises StorageError where no server answers."""
+        """Connect, and make the collection if it is not there. Raises StorageError where no server answers, or where it
+        refuses the token."""
         parts = urlsplit(self.address)
-        token = os.environ.get(TOKEN_VARIABLE) if parts.scheme == "https" else None
+        token = os.environ.get(TOKEN_VARIABLE) if self._is_private else None
         place = dict(zip(("tenant", "database"), filter(None, parts.path.split("/")), strict=False))
         try:
             system, server = _system(
@@ -104,14 +131,36 @@ class Server:
                 chroma_server_headers={"x-chroma-token": token} if token else None,
             )
             server._session.timeout = _SERVER_SECONDS  # Chroma's client waits for ever
+            server._session.event_hooks["response"].append(self._refuse_without_token)
             try:
                 collection = _collection(server, self.collection, place)
             except BaseException:
                 _stop(system, server)
                 raise
+        except StorageError:
+            raise
         except Exception as error:  # httpx's and Chroma's own classes
             raise self.failed(error) from error
         return Opened(system, collection, fingerprint == self.fingerprint(collection))
+
+    @property
+    def _is_private(self) -> bool:
+        """Whether nobody on the way can read what is sent."""
+        parts = urlsplit(self.address)
+        return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+    def _refuse_without_token(self, response: Any) -> None:
+        """Raises StorageError where this answer says that the server wants another token, or one at all."""
+        if response.status_code not in (401, 403):
+            return
+        if not os.environ.get(TOKEN_VARIABLE):
+            said, hint = "asks for a token", f"set {TOKEN_VARIABLE}"
+        elif not self._is_private:
+            said, hint = "asks for a token, which is sent over https only", "give the address with https://"
+        else:
+            said = f"refuses the token in {TOKEN_VARIABLE}"
+            hint = "check the token, and that it is for this tenant and database (https://HOST/TENANT/DATABASE)"
+        raise StorageError(f"the Chroma server {self.address} that holds this library's vectors {said}", hint)
 
     def fingerprint(self, collection: Any) -> str:
         """The id the server gave the collection when it was made."""
@@ -123,6 +172,8 @@ class Server:
         model = opened.collection._model
         try:
             opened.collection._client.delete_collection(model.name, tenant=model.tenant, database=model.database)
+        except StorageError:
+            raise
         except Exception as error:  # see `opened`
             raise self.failed(error) from error
         finally:
@@ -131,6 +182,11 @@ class Server:
     def failed(self, error: Exception) -> StorageError:
         """What it means that the server answered with this error, or not at all."""
         said = str(error).splitlines()
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return StorageError(
+                f"the certificate of the Chroma server {self.address} is not one that this machine trusts",
+                "check the address, or name the file with your own authority's certificate in SSL_CERT_FILE",
+            )
         return StorageError(
             f"the Chroma server {self.address} that holds this library's vectors does not work: "
             f"{said[0] if said else type(error).__name__}",
@@ -147,7 +203,8 @@ def checked_address(address: str) -> str:
         good = False
     if not good or parts.username or parts.query or parts.fragment:
         raise StorageError(
-            f"{address!r} is not the address of a Chroma server", "write it as http://HOST:PORT, without a password"
+            f"{address!r} is not the address of a Chroma server",
+            f"write it as http://HOST:PORT or https://HOST/TENANT/DATABASE; a token belongs in {TOKEN_VARIABLE}",
         )
     return address.rstrip("/")
 
@@ -158,9 +215,9 @@ def _system(**settings: Any) -> tuple[Any, Any]:
     `chromadb.PersistentClient` would share one system a path in the whole process, which does not see what another
     process has written since and which one user can stop under another. Here each index has its own.
     """
-    with _dotenv_files_ignored(), interrupts_held():
-        from chromadb.api import ServerAPI
-        from chromadb.config import Settings, System
+    _import_chroma()
+    from chromadb.api import ServerAPI
+    from chromadb.config import Settings, System
 
     system = System(
         Settings(_env_file=None, anonymized_telemetry=False, chroma_otel_collection_endpoint="", **settings)
@@ -168,6 +225,11 @@ def _system(**settings: Any) -> tuple[Any, Any]:
     server = system.instance(ServerAPI)
     system.start()
     return system, server
+
+
+def _import_chroma() -> None:
+    with _dotenv_files_ignored(), interrupts_held():
+        importlib.import_module("chromadb.api.models.Collection")
 
 
 def _stop(system: Any, server: Any) -> None:

@@ -1,7 +1,7 @@
 """Gives a reply its sources: a sentence is cited only with the exact words of a passage that support it.
 
-The bundled chat model is too small to be trusted with citing, so the program does it after the reply is written. What a
-model marks itself is checked by the same rule, and what it puts between quotation marks has to be in the words cited.
+The program does it after the reply is written. What a model marks itself is checked by the same rule, and what it puts
+between quotation marks has to be in the words cited.
 """
 
 from __future__ import annotations
@@ -41,14 +41,12 @@ _FENCE = re.compile(r"^```.*?(?:^```[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 class CitedReply:
     """A reply with markers [1], [2], ... behind its sentences, and the citation behind each marker, in that order.
 
-    unsupported: those of its sentences, on one line each, that say something no passage was found to say. verbatim:
-    whether every cited sentence has all its content words from the words it cites, so that it says nothing of its own.
+    unsupported: those of its sentences, on one line each, that say something no passage was found to say.
     """
 
     text: str
     citations: tuple[Citation, ...]
     unsupported: tuple[str, ...] = ()
-    verbatim: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,6 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder, copied: str 
     parts: list[str] = []
     unsupported: list[str] = []
     written = 0
-    verbatim = True
     for (start, end), claim, vector in zip(spans, claims, claim_vectors, strict=True):
         marked = [int(number) - 1 for number in _MARKER.findall(reply[start:end])]
         marked = [number for number in marked if 0 <= number < len(passages)]
@@ -90,16 +87,16 @@ def cite(reply: str, passages: Sequence[Passage], encoder: Encoder, copied: str 
         if (found is None and len(content_stems(claim)) >= _LEAST_WORDS) or (found and not found[1]):
             unsupported.append(" ".join(claim.split()))
         if found:
-            verbatim = verbatim and set(content_stems(claim)) <= set(content_stems(found[0].text))
             parts.append(f" [{_number(citations, found[0], passages, found[1])}]")
     parts.append(reply[written:])
-    return CitedReply("".join(parts), tuple(citations), tuple(unsupported), verbatim)
+    return CitedReply("".join(parts), tuple(citations), tuple(unsupported))
 
 
 def extract(question: str, passages: Sequence[Passage], encoder: Encoder) -> CitedReply:
     """An answer in the documents' own words: the one or two sentences that fit the question best, with their sources.
 
-    For a reply of which no sentence is supported. Empty text where the passages are empty.
+    For a model too small to be trusted, and for a reply of which no sentence is supported. Empty text where the
+    passages are empty.
     """
     sources = _sources(passages)
     if not sources:

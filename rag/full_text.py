@@ -1,25 +1,24 @@
 """BM25 over a library's full text, fast where it is large: candidates by the words they hold, then exact scores.
 
 FTS5's `bm25()` scores every chunk that holds any word of the query, at some 2 microseconds each. Where those are many
-they are here only ranked by which of the words they hold, rare words counting more; the best, and any others asked for,
-then get their exact score, computed from their text. `benchmarks/search.py --row recall` measures what that loses.
+they are here only ranked by which of the words they hold, rare words counting more. The best, and any others asked for,
+then get their exact score, from how often each stem occurs in them (`rag/stems.py`). What that loses is measured:
+`benchmarks/search.py --row recall`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fireside.database import Database
 from fireside.interrupts import interrupts_held
+from rag import stems, store
 from rag.filters import Kept, first_kept
-from rag.store import CONTEXT_WEIGHT, TOKENIZER
+from rag.store import CONTEXT_WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +61,7 @@ def terms_of(database: Database, words: Sequence[str]) -> list[Term]:
     """What is indexed of these words, the rarest first; words of one stem are one, those found nowhere left out."""
     parts = list(dict.fromkeys(part for word in words for part in word.split("'") if part))
     asked: dict[str, str] = {}
-    for part, stem in _stems(parts):
+    for part, stem in stems.stems(parts):
         asked.setdefault(stem, part)
     rows = database.read(
         "SELECT term, doc FROM vocabulary WHERE term IN (SELECT value FROM json_each(?))", (json.dumps(list(asked)),)
@@ -93,33 +92,31 @@ def scores(database: Database, terms: Sequence[Term], chunks: Iterable[int], k1:
 
     A chunk that holds none of the terms is left out.
     """
-    ids = json.dumps([int(chunk) for chunk in chunks])
-    rows = database.read(
-        "SELECT rowid, context, body FROM full_text WHERE rowid IN (SELECT value FROM json_each(?))", (ids,)
-    )
-    if not rows or not terms:
+    with interrupts_held():
+        import numpy as np
+
+    counts = store.stem_counts(database, chunks)
+    if not counts or not terms:
         return {}
-    lengths = {
-        chunk: sum(_varints(sizes))
-        for chunk, sizes in database.read(
-            "SELECT id, sz FROM full_text_docsize WHERE id IN (SELECT value FROM json_each(?))", (ids,)
-        )
-    }
-    ((averages,),) = database.read("SELECT block FROM full_text_data WHERE id = ?", (_AVERAGES,))
-    # Another program may have removed chunks, even all of them, since their rows were read.
-    count, *tokens = _varints(averages) or [0]
-    mean_length = sum(tokens) / max(count, 1) or 1.0
-    idf = {term.stem: _idf(count, term.chunks) for term in terms}
-    frequencies: dict[tuple[int, str], float] = defaultdict(float)
-    for chunk, column, stem, times in _counted(rows, list(idf)):
-        frequencies[chunk, stem] += times * (CONTEXT_WEIGHT if column == "context" else 1.0)
-    found: dict[int, float] = defaultdict(float)
-    for (chunk, stem), frequency in frequencies.items():
-        if chunk not in lengths:
-            continue
-        length = k1 * (1 - _B + _B * lengths[chunk] / mean_length)
-        found[chunk] += idf[stem] * frequency * (k1 + 1) / (frequency + length)
-    return dict(found)
+    size, mean_length = _size(database)
+    found, row = stems.entries(list(counts.values()))
+    weighted = CONTEXT_WEIGHT * found["context"] + found["body"]
+    lengths = np.bincount(row, weights=np.add(found["context"], found["body"], dtype=np.int64))
+    asked = np.array([stems.number_of(term.stem.encode()) for term in terms], dtype=np.uint32)
+    order = np.argsort(asked)
+    place = np.searchsorted(asked, found["stem"], sorter=order)
+    column = order[np.minimum(place, len(asked) - 1)]
+    hits = np.flatnonzero(asked[column] == found["stem"])
+    frequencies = np.bincount(
+        row[hits] * len(terms) + column[hits], weights=weighted[hits], minlength=len(counts) * len(terms)
+    )
+    cells = np.flatnonzero(frequencies)
+    row, column, frequency = cells // len(terms), cells % len(terms), frequencies[cells]
+    idf = np.array([_idf(size, term.chunks) for term in terms])
+    length = k1 * (1 - _B + _B * lengths[row] / (mean_length or 1.0))
+    score = np.bincount(row, weights=idf[column] * frequency * (k1 + 1) / (frequency + length))
+    ids = list(counts)
+    return {ids[place]: float(score[place]) for place in np.unique(row)}
 
 
 def _best(database: Database, terms: Sequence[Term], limit: int, kept: Kept | None) -> list[int]:
@@ -177,36 +174,6 @@ def _idf(count: int, chunks: int) -> float:
     Another program may have removed some between the two counts, so that there seem to be more of the former.
     """
     return max(math.log((max(count - chunks, 0) + 0.5) / (chunks + 0.5)), _LEAST_IDF)
-
-
-def _stems(words: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of a word and its stem; a word that is no token of its own has none."""
-    with _tokenized([(row, "", word) for row, word in enumerate(words)]) as tokens:
-        rows = tokens.execute("SELECT doc, term FROM tokens ORDER BY doc, offset").fetchall()
-    return [(words[row], stem) for row, stem in rows]
-
-
-def _counted(rows: Iterable[Sequence[object]], stems: Sequence[str]) -> list[tuple[int, str, str, int]]:
-    """How often each of the stems occurs, by row (id, context, body) and column."""
-    marks = ",".join("?" * len(stems))
-    with _tokenized(rows) as tokens:
-        return tokens.execute(
-            f"SELECT doc, col, term, count(*) FROM tokens WHERE term IN ({marks}) GROUP BY doc, col, term", stems
-        ).fetchall()
-
-
-@contextmanager
-def _tokenized(rows: Iterable[Sequence[object]]) -> Iterator[sqlite3.Connection]:
-    """The tokens of these rows (id, context, body), cut as the library's are, as the table `tokens` in memory."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.execute("BEGIN")
-        connection.execute(
-            "CREATE VIRTUAL TABLE texts USING fts5 "
-            f'(context, body, content = "", columnsize = 0, tokenize = "{TOKENIZER}")'
-        )
-        connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab (texts, instance)")
-        connection.executemany("INSERT INTO texts (rowid, context, body) VALUES (?, ?, ?)", map(tuple, rows))
-        yield connection
 
 
 def _varints(record: bytes) -> list[int]:

@@ -188,6 +188,7 @@ def _index(
                 run.tell(Change(path, "removed", 0))
         if run.indexed or gone:
             library.index.line_up(database)
+        store.count_stems(database)
     unchanged = len(found.files) - len(wanted) + len(run.seen_again)
     return Report(run.indexed, unchanged, len(gone), tuple(run.failures), run.chunks, tuple(run.notes))
 

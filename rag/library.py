@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from fireside import paths
@@ -108,15 +109,17 @@ class Library:
         (`migrate`). Returns the number of chunks."""
         self.migrate(progress)
         with store.opened(self.database) as database:
+            store.count_stems(database)
             self.index.rebuild(database)
             return store.count_chunks(database)
 
     def migrate(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed everything with this library's encoder where another one made the vectors (`rag/migrate.py`). Until it
-        is done, the old ones serve whoever has it open with the old encoder. Returns how many chunks were embedded."""
+        is done, the old ones serve whoever has it open with the old encoder; then the new ones do, at once. Returns how
+        many chunks were embedded."""
         with store.opened(self.database) as database:
             before = self.index.place(database)
-            made = migrate.migrate(database, self.encoder, progress)
+            made = migrate.migrate(database, self.encoder, progress, partial(self.index.fill_beforehand, database))
             self.index.line_up(database)
             if isinstance(before, Server) and before != self.index.place(database):
                 before.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fireside.database import Database
 from fireside.encoder import Encoder
@@ -15,12 +15,22 @@ _BATCH = 256
 _ROUNDS = 5
 
 
-def migrate(database: Database, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> int:
+Fill = Callable[[str, Mapping[int, str]], None]
+"""Gets the vectors of an encoder (its id) ready to be searched: chunk ids, and the keys of their cached vectors."""
+
+
+def migrate(
+    database: Database,
+    encoder: Encoder,
+    progress: Callable[[int, int], None] | None = None,
+    fill: Fill | None = None,
+) -> int:
     """Embed every chunk of the library with `encoder`, then change over to its vectors; the number embedded.
 
     Each batch is kept as it is made: a run that is interrupted goes on where it ended, and what the library holds
     already of this encoder is not embedded again. Searches use the old vectors until all are there, and other programs
-    may go on adding documents. progress: called with the chunks done and those there are.
+    may go on adding documents. progress: called with the chunks done and those there are. fill: called once before the
+    change, so that no search has to wait for a whole index after it.
     Raises DocumentError where others add faster than this embeds, StorageError, ModelError.
     """
     before = store.setting(database, store.ENCODER)
@@ -28,8 +38,10 @@ def migrate(database: Database, encoder: Encoder, progress: Callable[[int, int],
         return 0
     keys: dict[int, str] = {}
     made = 0
-    for _ in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         made += _embed_all(database, encoder, keys, progress)
+        if fill and round_ == 0:
+            fill(encoder.id, keys)
         current = set(store.generation_and_ids(database)[1])
         if store.change_encoder(
             database, {chunk: key for chunk, key in keys.items() if chunk in current}, before, encoder.id

@@ -73,12 +73,20 @@ _FILE = "relevance.json"
 
 def bears_on(question: str, passages: Sequence[Passage], encoder: Encoder, calibration: Calibration = BUNDLED) -> bool:
     """Whether the passages, best first, answer the question; False where there are none."""
+    return answering(question, passages, encoder, calibration) >= calibration.threshold
+
+
+def answering(
+    question: str, passages: Sequence[Passage], encoder: Encoder, calibration: Calibration = BUNDLED
+) -> float:
+    """The log-odds that the passages, best first, answer the question: certainly not where there are none, certainly
+    where it asks about a document itself."""
     if not passages:
-        return False
+        return -math.inf
     asked = set(content_stems(question))
     if asked and asked <= _ABOUT_DOCUMENTS:
-        return True
-    return log_odds(signs_of(question, passages, encoder), calibration) >= calibration.threshold
+        return math.inf
+    return log_odds(signs_of(question, passages, encoder), calibration)
 
 
 def log_odds(signs: Signs, calibration: Calibration = BUNDLED) -> float:

@@ -27,6 +27,8 @@ _TASK = (
 _LONGEST = 300
 # The beginning of an answer tells what it was about.
 _ANSWER_SHOWN = 400
+# Chosen on dialogues over XQuAD, seen to hold on FairytaleQA (`benchmarks/followups.py`).
+_LEADS_AWAY = 0.5
 # More words than these say less of what a question was about.
 _MOST_CARRIED = 12
 
@@ -106,6 +108,16 @@ async def written(question: str, earlier: Sequence[Exchange], write: Write) -> s
     if not said or said - known or len(reply) > _LONGEST or "\n" in reply or (own and not own & said):
         return carried(question, earlier)
     return reply
+
+
+def leans(rewritten: float, alone: float, crossed: float, threshold: float) -> bool:
+    """Whether what the rewritten question finds is to answer, and not what the question finds alone.
+
+    By the log-odds that passages answer a question (`relevance.answering`), which they do from `threshold` on.
+    rewritten, alone: of either question and what it finds. crossed: of the question alone and what the rewritten one
+    finds. Where the words that were added lead away from what the question says itself, the subject has changed.
+    """
+    return rewritten >= threshold and (alone < threshold or alone <= crossed + _LEADS_AWAY)
 
 
 def _points_back(words: Sequence[str], place: int) -> bool:

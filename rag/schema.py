@@ -57,5 +57,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         FROM (SELECT substr(recipe, instr(recipe, ' ') + 1) AS rest FROM documents LIMIT 1)
         """,
     ),
+    (
+        # `rag.stems.counted` of each chunk; NULL where it has not been counted yet.
+        "CREATE TABLE stem_counts (chunk INTEGER PRIMARY KEY REFERENCES chunks ON DELETE CASCADE, counts BLOB)",
+        "INSERT INTO stem_counts (chunk) SELECT id FROM chunks",
+        "CREATE INDEX stem_counts_missing ON stem_counts (chunk) WHERE counts IS NULL",
+    ),
 )
 """Each leads from one version of the schema to the next."""

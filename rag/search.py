@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -40,6 +40,8 @@ _OVER_FETCHED = 5000
 _COMPARED_AT_ONCE = 2000
 # A search that another process's commit overtakes begins anew; the last time it takes Chroma as it is.
 _ATTEMPTS = 4
+# Kept, so that no search waits for a thread to start; each search has a task running and one that waits for it.
+_threads = ThreadPoolExecutor(thread_name_prefix="search")
 
 
 def search(
@@ -75,21 +77,23 @@ def search(
     limit = max(candidates, k)
     wanted = max(RERANKED, k) if rerank else k
     # The encoder and Chroma compute while SQLite does: none of them holds Python's lock.
-    with ThreadPoolExecutor(1) as thread:
-        vector = thread.submit(lambda: encoder.encode_queries([question])[0])
+    vector = _threads.submit(lambda: encoder.encode_queries([question])[0])
+    try:
         for attempt in range(_ATTEMPTS):
             index.line_up(database)
             with suppress(Moved), database.snapshot():
                 check_encoder(database, encoder)
                 generation = store.generation(database) if attempt + 1 < _ATTEMPTS else None
                 kept = kept_by(database, filters)
-                dense = _Dense(index, generation, thread, vector, limit, kept)
+                dense = _Dense(index, generation, vector, limit, kept)
                 bm25, cosines = _scored(database, dense, query_words(question))
                 ordered = _passages(database, fuse(bm25, cosines, weight), cosines, bm25, 2 * wanted)
                 found = distinct(ordered, wanted) if collapse and not rerank else list(islice(ordered, wanted))
                 break
         else:
             raise StorageError("the vector index of the library is made anew again and again", "try again")
+    finally:
+        wait([vector])
     if rerank:
         found = _reranked(question, found, rerank)
         return distinct(found, k) if collapse else found[:k]
@@ -117,7 +121,7 @@ def query_words(question: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Dense:
-    """The half of a search that compares vectors, in a thread of its own.
+    """The half of a search that compares vectors, in other threads.
 
     generation: of the record, which Chroma has to be at (`VectorIndex.query`). limit: the chunks wanted. kept: those
     that a filter lets through.
@@ -125,14 +129,13 @@ class _Dense:
 
     index: VectorIndex
     generation: int | None
-    thread: ThreadPoolExecutor
     vector: Future[Vectors]
     limit: int
     kept: Kept | None
 
     def asked(self, fetched: int) -> Future[list[int]]:
         """The ids of so many chunks nearest to the question, as soon as its vector is there."""
-        return self.thread.submit(lambda: self.index.query(self.vector.result(), fetched, self.generation))
+        return _threads.submit(lambda: self.index.query(self.vector.result(), fetched, self.generation))
 
 
 def _scored(database: Database, dense: _Dense, words: Sequence[str]) -> tuple[dict[int, float], dict[int, float]]:
@@ -146,10 +149,11 @@ def _scored(database: Database, dense: _Dense, words: Sequence[str]) -> tuple[di
     terms = full_text.terms_of(database, words)
     named = full_text.candidates(database, terms, limit, kept)
     vectors = store.vectors_of(database, named)
+    bm25 = full_text.scores(database, terms, vectors)  # while Chroma computes
     nearest = _nearest(database, dense, asked, fetched)
-    vectors |= store.vectors_of(database, [chunk for chunk in nearest if chunk not in vectors])
-    cosines = _cosines(dense.vector.result(), vectors)
-    return full_text.scores(database, terms, cosines), cosines
+    others = store.vectors_of(database, [chunk for chunk in nearest if chunk not in vectors])
+    bm25 |= full_text.scores(database, terms, others)
+    return bm25, _cosines(dense.vector.result(), vectors | others)
 
 
 def _nearest(database: Database, dense: _Dense, asked: Future[list[int]] | None, fetched: int) -> list[int]:

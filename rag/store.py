@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fireside.database import Database
 from fireside.errors import StorageError
 from fireside.interrupts import interrupts_held
+from rag import stems
 from rag.reader import blocks_from
 from rag.schema import APPLICATION_ID, MIGRATIONS
 from rag.types import Chunk, Document
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30.0
 # SQLite takes up to 32,766 parameters a statement (SQLITE_MAX_VARIABLE_NUMBER); far fewer are as fast.
 _PARAMETERS = 500
+_TEXTS = "SELECT rowid, context, body FROM full_text WHERE rowid IN ({})"
 
 ENCODER = "encoder"
 """The setting with the id of the encoder that made the library's vectors (`rag.library` refuses another)."""
 
 SERVER = "server"
 """The setting with the address of a Chroma server that holds the library's vectors instead of its folder."""
-
-TOKENIZER = "porter unicode61 remove_diacritics 2"
-"""How the full text is cut into words and stemmed (https://www.sqlite.org/fts5.html#tokenizers)."""
 
 CONTEXT_WEIGHT = 0.5
 """What the full-text score counts a word of title and headings for, beside one of the body."""
@@ -115,6 +114,7 @@ def put(
     (dimension,) each, made by the encoder of this id.
     """
     blocks = json.dumps([dataclasses.asdict(block) for block in document.blocks])
+    counts = stems.counted([(context, chunk.text) for context, chunk in zip(contexts, chunks, strict=True)])
     with database.transaction() as connection:
         let_go = _delete(connection, [document.path])
         _refuse_another_encoder(connection, encoder_id)
@@ -133,7 +133,7 @@ def put(
                 recipe,
             ),
         ).lastrowid
-        for chunk, context, key, vector in zip(chunks, contexts, keys, vectors, strict=True):
+        for chunk, context, key, vector, count in zip(chunks, contexts, keys, vectors, counts, strict=True):
             connection.execute("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", (key, vector.tobytes()))
             row = connection.execute(
                 "INSERT INTO chunks (document, start, stop, page, heading, embedding) "
@@ -143,6 +143,7 @@ def put(
             connection.execute(
                 "INSERT INTO full_text (rowid, context, body) VALUES (?, ?, ?)", (row, context, chunk.text)
             )
+            connection.execute("INSERT INTO stem_counts VALUES (?, ?)", (row, count))
         connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (ENCODER, encoder_id))
         _finish(connection, let_go)
 
@@ -241,6 +242,32 @@ def vectors_of(database: Database, chunk_ids: Sequence[int]) -> dict[int, Vector
         "WHERE chunks.id IN ({})"
     )
     return {row: np.frombuffer(blob, dtype=np.float32) for row, blob in _by_parameters(database, query, chunk_ids)}
+
+
+def stem_counts(database: Database, chunk_ids: Iterable[int]) -> dict[int, bytes]:
+    """How often each stem occurs in each of these chunks (`rag.stems.entries`); one that is gone is left out."""
+    ids = [int(chunk) for chunk in chunk_ids]
+    rows = _by_parameters(
+        database, "SELECT chunk, counts FROM stem_counts WHERE chunk IN ({}) AND counts IS NOT NULL", ids
+    )
+    found = dict(map(tuple, rows))
+    if uncounted := [chunk for chunk in ids if chunk not in found]:
+        texts = list(_by_parameters(database, _TEXTS, uncounted))
+        counts = stems.counted([(context, body) for _, context, body in texts])
+        found |= {chunk: count for (chunk, _, _), count in zip(texts, counts, strict=True)}
+    return found
+
+
+def count_stems(database: Database) -> None:
+    """Count the stems of the chunks that came before these counts were kept, some hundred a transaction."""
+    missing = "SELECT chunk FROM stem_counts WHERE counts IS NULL LIMIT ?"
+    while rows := database.read(missing, (_PARAMETERS,)):
+        counts = stem_counts(database, [chunk for (chunk,) in rows])
+        with database.transaction() as connection:
+            connection.executemany(
+                "UPDATE stem_counts SET counts = ? WHERE chunk = ?",
+                [(counts.get(chunk, b""), chunk) for (chunk,) in rows],
+            )
 
 
 def stored_chunks(database: Database, chunk_ids: Sequence[int]) -> dict[int, StoredChunk]:

@@ -10,7 +10,8 @@ import contextlib
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +118,38 @@ class VectorIndex:
                 return f"it lacks {lacking:,} chunks and has {surplus:,} too many"
             return ""
 
-    def place(self, database: Database) -> Folder | Server:
-        """Where the vectors belong now, by the library's settings: each encoder has a collection of its own."""
-        encoder = hashlib.sha256((store.setting(database, store.ENCODER) or "").encode()).hexdigest()[:12]
+    def fill_beforehand(self, database: Database, encoder_id: str, keys: Mapping[int, str]) -> None:
+        """Fill the collection of an encoder that the library does not have yet, while the present one goes on serving.
+
+        keys: by chunk id, those of the vectors cached for it. The index is then there as soon as the library has that
+        encoder; what has been added and removed since follows at the first use. Raises StorageError.
+        """
+        import filelock
+
+        place = self.place(database, encoder_id)
+        if isinstance(place, Folder):
+            place = place.beforehand
+        try:
+            with filelock.FileLock(f"{self._lock_file}.beforehand", timeout=_LOCK_SECONDS):
+                opened = place.opened("")
+                try:
+                    _match(opened.collection, list(keys), partial(_cached, database, keys))
+                    if isinstance(place, Folder):
+                        atomic.write_text(place.stamp_file, _stamp(-1, place, opened.collection))
+                finally:
+                    opened.close()
+        except StorageError:
+            raise
+        except Exception as error:  # see `nearest`
+            raise place.failed(error) if isinstance(place, Server) else self._unusable(error) from error
+
+    def place(self, database: Database, encoder_id: str | None = None) -> Folder | Server:
+        """Where the vectors belong now, by the library's settings: each encoder has a collection of its own.
+
+        encoder_id: another encoder than the library's.
+        """
+        encoder_id = encoder_id or store.setting(database, store.ENCODER) or ""
+        encoder = hashlib.sha256(encoder_id.encode()).hexdigest()[:12]
         address = store.setting(database, store.SERVER)
         if address is None:
             return Folder(self._folder / "chroma", f"chunks-{encoder}")
@@ -168,6 +198,8 @@ class VectorIndex:
             return
         self._close()
         self._place = place
+        if isinstance(place, Folder) and place.take_beforehand():
+            stamp = _read(place.stamp_file)
         self._opened = place.opened(_fingerprint(stamp))
         self._stamp = stamp if self._opened.intact else ""
         current = self._stamp and self._stamped_generation() == store.generation(database)
@@ -177,16 +209,7 @@ class VectorIndex:
     def _match(self, database: Database, ids: Sequence[int]) -> None:
         """Delete what the record no longer has, add what is missing."""
         self._held = None
-        present = {int(name) for name in self._collection.get(include=[])["ids"]}
-        wanted = set(ids)
-        gone = sorted(present - wanted)
-        for first in range(0, len(gone), _BATCH):
-            self._collection.delete(ids=[str(chunk) for chunk in gone[first : first + _BATCH]])
-        missing = sorted(wanted - present)
-        for first in range(0, len(missing), _BATCH):
-            vectors = store.vectors_of(database, missing[first : first + _BATCH])
-            if vectors:
-                self._collection.add(ids=[str(chunk) for chunk in vectors], embeddings=list(vectors.values()))
+        _match(self._collection, ids, partial(store.vectors_of, database))
 
     def _rebuild(self, database: Database) -> None:
         try:
@@ -213,8 +236,7 @@ class VectorIndex:
 
     def _write_stamp(self, generation: int) -> None:
         assert self._place is not None
-        # The random part tells two rebuilds of one generation apart.
-        self._stamp = f"{generation} {self._place.fingerprint(self._collection)} {secrets.token_hex(8)}"
+        self._stamp = _stamp(generation, self._place, self._collection)
         atomic.write_text(self._place.stamp_file, self._stamp)
 
     @property
@@ -258,6 +280,31 @@ class VectorIndex:
             f"the vector index {self._folder} cannot be used: {error}",
             "check the disk and the permissions of the folder",
         )
+
+
+def _match(collection: Any, ids: Sequence[int], vectors_of: Callable[[list[int]], Mapping[int, Vectors]]) -> None:
+    """Delete from the collection what is not of these chunks, add those that are missing."""
+    present = {int(name) for name in collection.get(include=[])["ids"]}
+    wanted = set(ids)
+    gone = sorted(present - wanted)
+    for first in range(0, len(gone), _BATCH):
+        collection.delete(ids=[str(chunk) for chunk in gone[first : first + _BATCH]])
+    missing = sorted(wanted - present)
+    for first in range(0, len(missing), _BATCH):
+        vectors = vectors_of(missing[first : first + _BATCH])
+        if vectors:
+            collection.add(ids=[str(chunk) for chunk in vectors], embeddings=list(vectors.values()))
+
+
+def _cached(database: Database, keys: Mapping[int, str], chunks: list[int]) -> dict[int, Vectors]:
+    """The vectors cached for these chunks, those that are there."""
+    known = store.cached_vectors(database, [keys[chunk] for chunk in chunks])
+    return {chunk: known[keys[chunk]] for chunk in chunks if keys[chunk] in known}
+
+
+def _stamp(generation: int, place: Folder | Server, collection: Any) -> str:
+    """The random part tells two rebuilds of one generation apart."""
+    return f"{generation} {place.fingerprint(collection)} {secrets.token_hex(8)}"
 
 
 def _read(stamp_file: Path) -> str:

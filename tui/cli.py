@@ -18,7 +18,23 @@ def parser() -> argparse.ArgumentParser:
     import argparse
 
     from fireside import __version__
-    from tui.commands import adapters, ask, bench, chat, docs, doctor, evaluate, models, serve, story, tools, tune
+    from tui.commands import (
+        adapters,
+        ask,
+        bench,
+        chat,
+        data,
+        docs,
+        doctor,
+        evaluate,
+        mcp,
+        models,
+        serve,
+        story,
+        tools,
+        traces,
+        tune,
+    )
 
     top = argparse.ArgumentParser(
         prog="fireside",
@@ -27,7 +43,23 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"fireside {__version__}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND")
-    for command in (chat, ask, docs, models, adapters, tune, evaluate, tools, story, serve, bench, doctor):
+    for command in (
+        chat,
+        ask,
+        docs,
+        models,
+        adapters,
+        data,
+        tune,
+        evaluate,
+        tools,
+        traces,
+        mcp,
+        story,
+        serve,
+        bench,
+        doctor,
+    ):
         command.add_parser(subparsers)
     return top
 

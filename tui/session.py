@@ -21,6 +21,7 @@ from fireside.text import for_terminal_line
 from tui.prompting import as_prompt, untrusted_of
 
 if TYPE_CHECKING:
+    from agents.builtin.ask import Ask
     from agents.loop import Approve, Turn
     from agents.tools import Tool
     from rag.library import Library
@@ -48,6 +49,8 @@ class ChatSession:
         self.folder: Path | None = settings.tools.folder
         self.allowed: set[str] = set(settings.tools.allowed)
         self.system = settings.reply.system
+        self.note: Callable[[str], None] = lambda text: None  # told what the person should know and no event says
+        self.ask_person: Ask | None = None
         self._open_model = open_model
         self._stop: asyncio.Event | None = None
         self._idle = asyncio.Event()
@@ -136,10 +139,13 @@ class ChatSession:
             self.conversation = changed
 
     def delete(self, conversation_id: int) -> None:
-        """Delete a conversation with all its messages; where it is the open one, go to a new one."""
+        """Delete a conversation with its messages and the runs behind them; where it is the open one, begin another."""
+        from agents.traces import forget_conversation
+
         if self.conversation and self.conversation.id == conversation_id:
             self.new()
         self.store.delete(conversation_id)
+        forget_conversation(conversation_id)
 
     def change_system(self, system: str) -> None:
         """Set the system prompt of the open conversation, or of the one that the next message begins."""
@@ -212,15 +218,15 @@ class ChatSession:
             raise
 
     def _choose_tools(self) -> None:
-        """The built-in tools that have what they need: file tools a folder, document search a library."""
+        """The tools that the settings want offered and that have what they need."""
         if not self.tools_on:
             self.tools = ()
             return
-        from agents.builtin import builtin_tools
+        from tui.offered import offered_tools
 
         library, passages = self.library, self.settings.documents.passages
         search = None if library is None else lambda question: library.search(question, passages)
-        self.tools = builtin_tools(self.folder, search)
+        self.tools = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person)
 
     # Turns
 
@@ -317,7 +323,8 @@ class ChatSession:
 
     async def _turn(self, reply: StoredMessage, approve: Approve) -> AsyncGenerator[Event, None]:
         """The events of one turn; a model that cannot be started is a turn that failed."""
-        from agents.loop import run_turn
+        from agents.traced import held_with, run_traced
+        from agents.traces import Begun
 
         try:
             await self.start_model()
@@ -325,7 +332,9 @@ class ChatSession:
         except FiresideError as error:
             yield TurnFailed(error.message, error.hint)
             return
-        async with aclosing(run_turn(turn, self.model, approve)) as events:
+        held = held_with(turn, self.folder, self.library_name)
+        begun = Begun("chat", turn.messages[-1].content, self.model.name, held, reply.conversation, reply.id)
+        async with aclosing(run_traced(turn, self.model, approve, begun, "person", self.note)) as events:
             async for event in events:
                 yield event
 

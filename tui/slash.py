@@ -53,6 +53,8 @@ COMMANDS = (
     SlashCommand("adapter", "[NAME[:SCALE]|off]", "apply a fine-tuned adapter", "adapters"),
     SlashCommand("tools", "[on|off|FOLDER]", "let the assistant use tools, file tools inside FOLDER", "tools"),
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),
+    SlashCommand("trace", "", "what happened behind the last reply: calls, approvals, results"),
+    SlashCommand("traces", "", "the runs that used tools, of all conversations"),
     SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the last run", "configs"),
     SlashCommand("story", "[NAME]", "write a story", "stories"),
     SlashCommand("export", "FILE", "save this conversation as .md or .json"),

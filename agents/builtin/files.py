@@ -113,7 +113,7 @@ def file_tools(folder: Path) -> tuple[Tool, ...]:
 
 def _listed(entry: os.DirEntry[str]) -> str:
     """Of a link, which may lead out of the folder or nowhere, only its own size is told."""
-    if entry.is_dir():
+    if entry.is_dir(follow_symlinks=False):
         return f"{entry.name}/"
     return f"{entry.name} ({entry.stat(follow_symlinks=False).st_size} bytes)"
 

@@ -60,7 +60,7 @@ async def fetch(url: str, network: Network = INTERNET, limits: Limits = Limits()
                     return answer
                 target = answer
     except TimeoutError as error:
-        raise ToolError(f"{target.host} did not send the page within {limits.total_s:g} seconds") from error
+        raise ToolError(f"{target.quoted} did not send the page within {limits.total_s:g} seconds") from error
     raise ToolError(f"the page redirects more than {limits.redirects} times", "it may redirect in circles")
 
 
@@ -87,12 +87,12 @@ async def _ask(target: Target, network: Network, limits: Limits) -> Fetched | Ta
         ):
             return await _answer(target, response, limits)
     except httpcore.TimeoutException as error:
-        raise ToolError(f"{target.host} does not answer", "try again later") from error
+        raise ToolError(f"{target.quoted} does not answer", "try again later") from error
     except httpcore.ProtocolError as error:
-        raise ToolError(f"{target.host} sent what is not an answer over HTTP") from error
+        raise ToolError(f"{target.quoted} sent what is not an answer over HTTP") from error
     except (httpcore.NetworkError, OSError) as error:
-        reason = for_terminal_line(str(error))
-        raise ToolError(f"{target.host} cannot be reached{f': {reason}' if reason else ''}") from error
+        reason = for_terminal_line(str(error).replace(repr(target.host), target.quoted))
+        raise ToolError(f"{target.quoted} cannot be reached{f': {reason}' if reason else ''}") from error
 
 
 async def _answer(target: Target, response: httpcore.Response, limits: Limits) -> Fetched | Target:
@@ -100,7 +100,7 @@ async def _answer(target: Target, response: httpcore.Response, limits: Limits) -
     if response.status in _REDIRECTS and headers.get("location"):
         return _next(target, headers["location"])
     if not 200 <= response.status < 300:
-        raise ToolError(f"{target.url} cannot be read: the server answered {response.status}")
+        raise ToolError(f"{target.quoted} answered {response.status}: there is no page to read")
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.bytes:
         raise too_long(limits.bytes)
@@ -115,13 +115,13 @@ async def _answer(target: Target, response: httpcore.Response, limits: Limits) -
 
 
 def _next(target: Target, location: str) -> Target:
-    """Where a redirect leads, checked like the first URL. Raises ToolError."""
+    """Where a redirect leads, checked like the first URL. Raises ToolError, with nothing of what the server wrote."""
     try:
         following = target_of(urljoin(target.url, location.strip()))
     except ValueError as error:  # urljoin on brackets that do not close
-        raise ToolError(f"{target.host} redirects to what is not a URL") from error
+        raise ToolError(f"{target.quoted} redirects to what is not a URL") from error
     except ToolError as error:
-        raise ToolError(f"{target.host} redirects to another place: {error.message}", error.hint) from error
+        raise ToolError(f"{target.quoted} redirects to a place that is not fetched from", error.hint) from error
     if target.scheme == "https" and following.scheme == "http":
-        raise ToolError(f"{target.host} redirects to an unencrypted page, which is not followed")
+        raise ToolError(f"{target.quoted} redirects to an unencrypted page, which is not followed")
     return following

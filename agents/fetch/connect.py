@@ -71,10 +71,10 @@ async def checked_addresses(target: Target, network: Network) -> tuple[Address, 
             texts = await network.look_up(target.host, target.port)
         except (OSError, UnicodeError) as error:
             raise ToolError(
-                f"{target.host} was not found", "check the name, and that this machine is online"
+                f"{target.quoted} was not found", "check the name, and that this machine is online"
             ) from error
     if not texts or len(texts) > _MOST_ADDRESSES:
-        raise ToolError(f"{target.host} has no usable addresses")
+        raise ToolError(f"{target.quoted} has no usable addresses")
     addresses = []
     for text in texts:
         address = address_of(text)
@@ -82,7 +82,7 @@ async def checked_addresses(target: Target, network: Network) -> tuple[Address, 
         if address is None or what is not None:
             # One is enough: an honest name of the public internet has none.
             raise ToolError(
-                f"{target.host} is not fetched from: its address {text[:60]} is {what}",
+                f"{target.quoted} is not fetched from: its address {text[:60]!r} is {what}",
                 "only the public internet can be reached",
             )
         addresses.append(address)

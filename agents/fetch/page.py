@@ -7,14 +7,16 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agents.fetch.client import Fetched
+from agents.fetch.urls import quoted_host
 from fireside.errors import DocumentError, ToolError
-from fireside.text import for_terminal_line
 from rag.loaders.charset import decoded, is_text
 from rag.reader import Reader
 
 _SECONDS = 15
+_FAMILIES = ("application", "audio", "font", "image", "message", "model", "multipart", "text", "video")
 _PAGES = ("text/html", "application/xhtml+xml")
 _TEXTS = re.compile(
     r"text/(?:plain|markdown|x-markdown|csv|xml)|application/(?:json|xml|x-ndjson|yaml|ld\+json)"
@@ -37,30 +39,35 @@ class Page:
 
 
 def page_of(fetched: Fetched) -> Page:
-    """The page's text. Blocks for as long as the page takes to read. Raises ToolError."""
-    data = fetched.data
+    """The page's text. Blocks for as long as the page takes to read.
+
+    Raises ToolError, with nothing of what the server wrote but its host: the rest of a URL may be its words, too.
+    """
+    data, host = fetched.data, quoted_host(urlsplit(fetched.url).hostname or "")
     if not data.strip():
-        raise ToolError(f"{fetched.url} is empty")
+        raise ToolError(f"the page of {host} is empty")
     kind = fetched.kind or _sniffed(data)
     try:
         if kind == "application/pdf" and data.startswith(b"%PDF-"):
-            return _read(fetched, data, ".pdf")
+            return _read(fetched, data, ".pdf", host)
         if kind in _PAGES and not data.startswith(b"%PDF-") and _is_textual(fetched):
             text = _decoded(fetched)
             # A byte order mark wins over what the page itself declares, as the server's word does in browsers.
-            return _read(fetched, data if text is None else codecs.BOM_UTF8 + text.encode("utf-8", "replace"), ".html")
+            whole = data if text is None else codecs.BOM_UTF8 + text.encode("utf-8", "replace")
+            return _read(fetched, whole, ".html", host)
         if _TEXTS.fullmatch(kind) and _is_textual(fetched):
             text = _decoded(fetched)
-            return Page(fetched.url, "", decoded(fetched.url, data) if text is None else text)
+            return Page(fetched.url, "", decoded(f"the page of {host}", data) if text is None else text)
     except DocumentError as error:
         raise ToolError(error.message, error.hint) from error
+    family = kind.partition("/")[0]
     raise ToolError(
-        f"{fetched.url} is not a page that can be read ({for_terminal_line(kind, 60)})",
+        f"what {host} sent is not a page that can be read{f' ({family})' if family in _FAMILIES else ''}",
         "HTML, plain text, Markdown, JSON, XML and PDF are read",
     )
 
 
-def _read(fetched: Fetched, data: bytes, suffix: str) -> Page:
+def _read(fetched: Fetched, data: bytes, suffix: str, host: str) -> Page:
     with tempfile.TemporaryDirectory(prefix="fireside-page-") as folder, Reader(_SECONDS) as reader:
         file = Path(folder) / f"page{suffix}"
         file.write_bytes(data)
@@ -68,7 +75,7 @@ def _read(fetched: Fetched, data: bytes, suffix: str) -> Page:
             document = reader.read(file)
         except DocumentError as error:
             # Of the page, not of the file it lay in for a moment.
-            raise ToolError(error.message.replace(str(file), fetched.url)) from error
+            raise ToolError(error.message.replace(str(file), f"the page of {host}")) from error
     return Page(fetched.url, "" if document.title == file.stem else document.title, document.text)
 
 

@@ -12,6 +12,7 @@ from fireside.errors import ToolError
 from fireside.text import for_terminal_line
 
 _LONGEST_URL = 2000
+_LONGEST_HOST = 60
 _SHAPE = re.compile(r"(?i)(https?)://([^/?#]*)([^#]*)(?:#.*)?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -63,6 +64,11 @@ class Target:
     address: Address | None
 
     @property
+    def quoted(self) -> str:
+        """The host for an error: all that is said there of a place that somebody else may have chosen."""
+        return quoted_host(self.host)
+
+    @property
     def authority(self) -> str:
         """The host, with the port where it is not the usual one: the `Host` header."""
         host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
@@ -94,12 +100,19 @@ def target_of(url: str) -> Target:
     host, address = _host(parts[1], shown)
     what = refused_name(host) if address is None else refused_address(address)
     if what is not None:
-        raise ToolError(f"{host} is not fetched from: it is {what}", "only the public internet can be reached")
+        raise ToolError(
+            f"{quoted_host(host)} is not fetched from: it is {what}", "only the public internet can be reached"
+        )
     port = int(parts[2]) if parts[2] else _STANDARD_PORTS[scheme]
     if not _is_usable(port):
         raise ToolError(f"port {port} is not fetched from", "pages are on 80, 443 and most ports from 1024 up")
     escaped = quote(path if path.startswith("/") else f"/{path}", safe=_KEPT)
     return Target(scheme, host, port, escaped, address)
+
+
+def quoted_host(host: str) -> str:
+    """A host name in quotation marks; of a long one the end, which tells whose it is."""
+    return repr(host if len(host) <= _LONGEST_HOST else f"…{host[1 - _LONGEST_HOST :]}")
 
 
 def _host(text: str, shown: str) -> tuple[str, Address | None]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agents.mcp.last_words import LastWords
 from agents.mcp.process import process_streams
 from agents.mcp.quiet import keep_quiet
+from agents.mcp.quoted import quoted
 from agents.mcp.servers import Server
 from agents.mcp.web import web_streams
 from fireside import __version__
 from fireside.errors import FiresideError, ToolError
-from fireside.text import for_terminal_line
 
 if TYPE_CHECKING:
     from mcp.client.session import ClientSession
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer", bound=BaseModel)
 
 _CLOSE_S = 6.0
-_LONGEST_PROBLEM = 500
+# With the last words on stderr and the last line that is no message, no more than 500 characters.
+_LONGEST_PROBLEM = 200
 
 
 class Connection:
@@ -97,7 +98,7 @@ class Connection:
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(str(part) for part in problem["loc"])
-            said = for_terminal_line(f"{place}: {problem['msg']}", _LONGEST_PROBLEM)
+            said = quoted(f"{place}: {problem['msg']}")
             raise self._failed(f"answered with what is no valid result: {said}") from error
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             raise await self._died() from error
@@ -106,7 +107,7 @@ class Connection:
                 raise await self._died() from error
             if error.code == REQUEST_TIMEOUT:
                 raise self._failed(f"did not answer within {seconds:g} seconds") from error
-            raise self._failed(f"refused: {for_terminal_line(error.message, _LONGEST_PROBLEM)}") from error
+            raise self._failed(f"refused: {quoted(error.message)}") from error
 
     async def _hold(self, opened: asyncio.Future[ClientSession], words: LastWords) -> None:
         """Keep the session open until this task is cancelled or the server ends."""
@@ -127,7 +128,7 @@ class Connection:
         except Exception as error:
             first = _first(error)
             if not words.over:
-                words.wrong = for_terminal_line(str(first) or type(first).__name__, _LONGEST_PROBLEM)
+                words.wrong = quoted(str(first) or type(first).__name__, _LONGEST_PROBLEM)
         finally:
             words.over = True
             if not opened.done():

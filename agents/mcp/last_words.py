@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agents.mcp.quoted import quoted
+
 
 @dataclass
 class LastWords:
@@ -29,6 +31,6 @@ class LastWords:
 
     def heard(self) -> str:
         """What it said that is no part of the protocol; "" where it said nothing."""
-        said = f"its last words: {self.said}" if self.said else ""
-        garbage = f"it wrote what is not MCP: {self.garbage}" if self.garbage else ""
+        said = f"its last words: {quoted(self.said)}" if self.said else ""
+        garbage = f"it wrote what is not MCP: {quoted(self.garbage)}" if self.garbage else ""
         return "; ".join(part for part in (said, garbage) if part)

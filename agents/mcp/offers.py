@@ -14,13 +14,13 @@ from agents.mcp.connection import Connection
 from agents.mcp.definitions import Definition, check_usable, safe_description, safe_schema
 from agents.mcp.listing import listed, pages
 from agents.mcp.pins import Change
+from agents.mcp.quoted import LONGEST, quoted
 from agents.mcp.results import text_of_call, text_of_prompt, text_of_resource
 from agents.mcp.servers import Server
 from agents.tools import Risk, Tool, Traits, tool_from_function
 from fireside.errors import ToolError
 from fireside.text import for_terminal_line
 
-_LONGEST_ERROR = 2000
 _CHECK_S = 10.0
 
 
@@ -50,7 +50,8 @@ def offered_tools(connection: Connection, definitions: Sequence[Definition], cha
                 raise ToolError("the schemas before it took too long to check")
             tools.append(_tool(caller, each))
         except ToolError as error:
-            notes.append(f"{name}: left out {for_terminal_line(each.key, 80)!r}: {error.message}")
+            reason = for_terminal_line(error.message, LONGEST)
+            notes.append(f"{name}: left out {for_terminal_line(each.key, 80)!r}: {reason}")
     if connection.capabilities.resources is not None:
         tools += [tool for tool in _resource_tools(caller) if tool.name not in {each.name for each in tools}]
     if waiting:
@@ -144,7 +145,7 @@ class _Caller:
         result = await self._ask(CallToolRequest(params=params), CallToolResult)
         text = text_of_call(result)
         if result.is_error:
-            raise ToolError(f"{self.name}.{definition.name} failed: {for_terminal_line(text, _LONGEST_ERROR)}")
+            raise ToolError(f"{self.name}.{definition.name} failed: {quoted(text)}")
         return text
 
     async def list_resources(self) -> str:

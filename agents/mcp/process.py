@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
 
 _PASSED = ("PATH", "HOME", "LANG")
-_LONGEST_WORDS = 300
+_LONGEST_WORDS = 200
 _STDERR_PIECE = 8192
 _END_S = 2.0
 _LOOK_S = 0.01

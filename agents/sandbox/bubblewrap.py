@@ -51,8 +51,11 @@ def arguments(
         command += ["--ro-bind", source(shown), path]
     # Last: the folder may lie below any of these, such as /tmp.
     command += ["--bind", source(folder), folder]
+    for path in protected.held:
+        # A mount point cannot be renamed.
+        command += ["--bind", _below(path, folder, source), path]
     for path in protected.unchanged:
-        command += ["--ro-bind-try", _below(path, folder, source), path]
+        command += ["--ro-bind", _below(path, folder, source), path]
     for path in protected.hidden_folders:
         command += ["--perms", "0000", "--tmpfs", path, "--remount-ro", path]
     for path in protected.hidden_files:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agents.sandbox import bubblewrap, processes, staging
+from agents.sandbox.failure import in_one_line
+from agents.sandbox.identity import identities
 from agents.sandbox.libc import prctl
 from agents.sandbox.limits import Limits, Stopped
 from agents.sandbox.protected import Protected
@@ -27,7 +29,7 @@ _PR_SET_CHILD_SUBREAPER, _PR_SET_PDEATHSIG = 36, 1
 _OWN_PROCESSES = 3
 """Bubblewrap, its process 1, and the program before it is the program."""
 _INTERVAL_S = 0.025
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agents.sandbox.child import main; main()"
+_BOOT = "import sys; sys.tracebacklimit = 0; sys.path.insert(0, sys.argv.pop(1)); from agents.sandbox.child import main; main()"
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _READABLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", *bubblewrap.SETTINGS)
 _PROGRAMS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -72,10 +74,14 @@ class _Kept:
 def main() -> None:
     """Do one run."""
     signal.signal(signal.SIGTERM, _end)
-    order = Order.read(sys.stdin.readline())
-    prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    with tempfile.TemporaryDirectory(prefix="fireside-", ignore_cleanup_errors=True) as scratch:
-        answer = _run(order, scratch)
+    answer: dict[str, Any] | None
+    try:
+        order = Order.read(sys.stdin.readline())
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        with tempfile.TemporaryDirectory(prefix="fireside-", ignore_cleanup_errors=True) as scratch:
+            answer = _run(order, scratch)
+    except Exception as error:
+        answer = {"error": in_one_line(error)}
     if answer is not None:
         sys.stdout.write(json.dumps(answer))
 
@@ -174,6 +180,7 @@ def _become(
         folders = [*_PROGRAMS, str(Path(executable).parent)]
         last = {"argv": order.argv, "limits": vars(order.limits), "ready": ready, "landlock": None}
         last["most_tasks"] = order.limits.processes + extra
+        last["identities"] = {}
         if order.bwrap is None:
             last["environment"] = bubblewrap.environment(folders, scratch)
             readable = [*_READABLE, executable, library]
@@ -188,6 +195,7 @@ def _become(
                 f"{code}/fireside/{name}": str(_ROOT / "fireside" / name) for name in ("__init__.py", "errors.py")
             }
             binds |= {path: path for path in (executable, library) if not Path(path).is_relative_to("/usr")}
+            last["identities"] = identities(order.folder, (*order.protected.held, *order.protected.unchanged))
             staged: dict[str, str] = {}
             if os.geteuid() == 0:
                 staged = staging.enter(scratch, binds.values(), order.folder)
@@ -202,13 +210,12 @@ def _become(
             )
         os.set_inheritable(ready, True)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        command += [executable, "-I", "-S", "-c", _BOOT, code, json.dumps(last)]
+        command += [executable, "-I", "-S", "-c", _BOOT, code, str(_sealed("order", json.dumps(last)))]
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
         os.execv(command[0], command)
     except BaseException as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        os.write(trouble, reason.encode())
+        os.write(trouble, in_one_line(error).encode(errors="replace"))
     os._exit(1)
 
 

@@ -18,6 +18,7 @@ SECRET_FILES = (
     *(".env", ".env.*", "*.env", ".netrc", ".pypirc", ".npmrc", ".pgpass", ".git-credentials", ".htpasswd"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.asc"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "credentials.json", "service-account*.json"),
+    *("credentials.toml", ".envrc", ".vault-token", ".s3cfg", ".my.cnf", ".boto", ".dockercfg"),
 )
 _HARMLESS = (".env.example", ".env.sample", ".env.template", "*.pub")
 _OWN_PACKAGES = ("fireside", "rag", "agents", "finetune", "tui")
@@ -25,11 +26,21 @@ _OWN_PACKAGES = ("fireside", "rag", "agents", "finetune", "tui")
 
 @dataclass(frozen=True)
 class Protected:
-    """Paths in a folder: files and folders that cannot be read, and those that can be read but not changed."""
+    """Paths in a folder: files and folders that cannot be read, and those that can be read but not changed.
+
+    held: the folders between the shared one and those, from the outermost inwards. They are written in as any other,
+    but not renamed: who moves one away can put another in its place, with a `.git` of their own.
+    """
 
     hidden_files: tuple[str, ...] = ()
     hidden_folders: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """All that a program is kept from."""
+        return (*self.hidden_files, *self.hidden_folders, *self.unchanged)
 
 
 def is_secret_file(name: str) -> bool:
@@ -42,11 +53,12 @@ def find_protected(folder: Path) -> Protected:
     """Look through the whole of `folder`, a resolved path, without following links.
 
     Unchanged are `.git` (its hooks and configuration run programs) and, where they lie in it, Fireside's own code and
-    Python. Raises ToolError where the folder is too large to be looked through: nothing is shared unseen.
+    Python. Raises ToolError where the folder is too large to be looked through: nothing is shared unseen; and where a
+    `.git` is a link, which cannot be kept from being replaced.
     """
     files: list[str] = []
     folders: list[str] = []
-    unchanged = [str(path) for path in _own_code() if path.is_relative_to(folder)]
+    unchanged = [str(path) for path in _own_code() if path.is_relative_to(folder) and path.exists()]
     waiting = [str(folder)]
     seen = 0
     while waiting:
@@ -65,6 +77,11 @@ def find_protected(folder: Path) -> Protected:
                 else:
                     waiting.append(entry.path)
             elif entry.name == ".git":
+                if entry.is_symlink():
+                    raise ToolError(
+                        f"{entry.path} is a link, and a program could put another in its place",
+                        "work in a folder whose .git is a folder or a file",
+                    )
                 unchanged.append(entry.path)
             elif is_secret_file(entry.name):
                 # A link's own name is no secret; what it leads to is, where that lies in the folder.
@@ -76,7 +93,12 @@ def find_protected(folder: Path) -> Protected:
                 f"{folder} is too large to be looked through for secrets before a program may see it",
                 "work in a smaller folder",
             )
-    return Protected(tuple(sorted(set(files))), tuple(sorted(folders)), tuple(sorted(set(unchanged))))
+    return Protected(
+        tuple(sorted(set(files))),
+        tuple(sorted(folders)),
+        tuple(sorted(set(unchanged))),
+        _between(folder, {*files, *folders, *unchanged}),
+    )
 
 
 def check_folder(folder: Path, home: Path, fireside_home: Path) -> None:
@@ -98,6 +120,12 @@ def check_folder(folder: Path, home: Path, fireside_home: Path) -> None:
         raise ToolError(f"{folder} belongs to Fireside itself, and no program may change it", hint)
     if any(private.is_relative_to(folder) for private in (home, fireside_home)):
         raise ToolError(f"{folder} holds your whole home folder or Fireside's data: no program may change it", hint)
+
+
+def _between(folder: Path, paths: set[str]) -> tuple[str, ...]:
+    """The folders below `folder` on the way to each of `paths`, those apart that are among them or lie in one."""
+    above = {parent for path in paths for parent in Path(path).parents if folder in parent.parents}
+    return tuple(sorted(str(each) for each in above if not any(str(one) in paths for one in (each, *each.parents))))
 
 
 def _own_code() -> list[Path]:

@@ -59,18 +59,28 @@ def _check_arguments(argv: Sequence[str]) -> None:
         raise ToolError("there is no program to run", "name the program first, then its arguments")
     if any("\0" in each for each in argv):
         raise ToolError("an argument holds a null character, which no program can be given")
+    # JSON can name half of a character (a lone surrogate).
+    if any(not _is_text(each) for each in argv):
+        raise ToolError("an argument is no valid text, and no program can be given it")
     if sum(len(json.dumps(each)) for each in argv) > _LONGEST_ARGUMENTS:
         raise ToolError("the arguments are too long", "write them into a file of the folder first")
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _order(argv: list[str], folder: Path, limits: Limits, stdin: str, held_by: Mechanism) -> bytes:
     shared = paths.expanded(folder).resolve()
     check_folder(shared, paths.expanded("~").resolve(), paths.home().resolve())
     protected = find_protected(shared)
-    found = (*protected.hidden_files, *protected.hidden_folders, *protected.unchanged)
-    if held_by.bwrap is None and found:
+    if held_by.bwrap is None and protected.found:
         raise ToolError(
-            f"Landlock cannot keep a program in {shared} from {found[0]}",
+            f"Landlock cannot keep a program in {shared} from {protected.found[0]}",
             "install bubblewrap, or work in a folder without secrets and version control",
         )
     return order_line(argv, shared, limits, protected, stdin, held_by)

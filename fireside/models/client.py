@@ -17,6 +17,7 @@ from typing import Any
 from fireside import errors
 from fireside.models import wire
 from fireside.models.gguf.loading import GgufLoading
+from fireside.models.gguf_header import read_header
 from fireside.models.hf.loading import HfLoading
 from fireside.models.types import Finished, ModelInfo, Prompt, ReplyEvent, Request
 from fireside.text import for_terminal_line
@@ -60,6 +61,12 @@ class WorkerModel:
     async def start(self) -> ModelInfo:
         """Load the model if it is not loaded; where it is, tell at once, also while it writes. Raises ModelError."""
         return (await self._started())[1]
+
+    async def parameters(self) -> int:
+        """See `ChatModel.parameters`."""
+        if self._info is None and isinstance(self._loading, GgufLoading):
+            return (await asyncio.to_thread(read_header, self._loading.path, long_arrays=False)).parameters
+        return (await self.start()).parameters
 
     async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """See `ChatModel.generate`."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from fireside.models.sampling import NEUTRAL, Sampling
 from fireside.models.types import Delta, Finished, ModelInfo, Prompt, ReplyEvent, Request, Timings, Tokens, Usage
 
+_PARAMETERS = 8_000_000_000
+
 
 class ScriptedModel:
     """Plays one scripted reply for each request, in the order in which they begin; several may run at once.
@@ -39,7 +41,11 @@ class ScriptedModel:
     async def start(self) -> ModelInfo:
         """Count the start; the model is ready at once."""
         self.started += 1
-        return ModelInfo(self._name, Path("scripted.gguf"), "scripted", "0" * 64, 4096, 8_000_000_000, self._sampling)
+        return ModelInfo(self._name, Path("scripted.gguf"), "scripted", "0" * 64, 4096, _PARAMETERS, self._sampling)
+
+    async def parameters(self) -> int:
+        """Those that `start` tells."""
+        return _PARAMETERS
 
     async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """Replay the next scripted reply. Raises AssertionError if none is left."""

@@ -33,6 +33,10 @@ class Together:
         """See `ChatModel.start`."""
         return await self._model.start()
 
+    async def parameters(self) -> int:
+        """See `ChatModel.parameters`."""
+        return await self._model.parameters()
+
     async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """See `ChatModel.generate`."""
         future: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()

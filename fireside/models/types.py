@@ -210,6 +210,11 @@ class ChatModel(Protocol):
         """Load the model if it is not loaded, and tell what it is. Raises ModelError."""
         ...
 
+    async def parameters(self) -> int:
+        """How many weights it has, told without loading it where its file says so; 0 where unknown. Raises
+        ModelError."""
+        ...
+
     def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """Write a reply, piece by piece, ending with Finished.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.builtin import builtin_tools
-from agents.choose import nearest_tool
+from agents.choose import chosen_tools
 
 pytestmark = pytest.mark.engine
 
@@ -35,9 +35,17 @@ pytestmark = pytest.mark.engine
     ],
 )
 def test_the_encoder_chooses(tmp_path: Path, message: str, name: str | None) -> None:
-    chosen = nearest_tool(message, builtin_tools(tmp_path, lambda query: []))
-    assert (chosen.name if chosen else None) == name
+    chosen = chosen_tools(message, builtin_tools(tmp_path, lambda query: []))
+    assert [(said, tool.name) for said, tool in chosen] == ([(message, name)] if name else [])
 
 
 def test_without_tools_none_is_chosen() -> None:
-    assert nearest_tool("what is 2+2", ()) is None
+    assert chosen_tools("what is 2+2", ()) == []
+
+
+def test_sentences_that_each_ask_for_a_tool_are_calls_of_their_own() -> None:
+    chosen = chosen_tools("Multiply 12 by 15. What time is it?", builtin_tools(None, None))
+    assert [(said, tool.name) for said, tool in chosen] == [
+        ("Multiply 12 by 15.", "calculator"),
+        ("What time is it?", "now"),
+    ]

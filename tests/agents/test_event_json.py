@@ -38,7 +38,7 @@ CALL = ToolCall("shell", {"argv": ["ls", "-la"], "deep": {"list": [1, 2.5, None,
 CITATION = Citation(1, "a.md", 0, 4, None, ("Heat", "Wood"), "Oak.", True)
 PASSAGE = Passage("a.md", "A", 0, 4, "Oak.", 3, (), 1.0, 0.5, 2.0)
 MESSAGES = (Message("system", ""), Message("assistant", "Hm.", (CALL,)), Message("tool", "out", tool="shell"))
-STATE = RunState(MESSAGES, (CALL,), (CALL,), "Hm.", Spent(1, 20, 0.5, 300), ("page",), 1)
+STATE = RunState(MESSAGES, (CALL,), (CALL,), "Hm.", 2, Spent(1, 20, 0.5, 300), ("page",), 1)
 FINISHED = TurnFinished(
     "Oak.", "budget", False, (CITATION,), (CALL,), Usage(1, 2, 3), Timings(0.5), "Hm.", ("So.",), ("page",)
 )

@@ -113,25 +113,19 @@ async def test_what_documents_and_tools_add_must_fit_too() -> None:
     assert await model.count_tokens(model.requests[-1].prompt) <= 4096 - 512
 
 
-@pytest.mark.parametrize(
-    ("prose", "shown"),
-    [
-        ("The fire burns at six hundred degrees.", "The fire burns at six hundred degrees. [1]"),
-        ("Penguins sing opera loudly.", "From the documents: The fire burns at six hundred degrees. [1]"),
-    ],
-)
-async def test_a_small_model_is_shown_only_where_the_documents_support_it(
-    monkeypatch: pytest.MonkeyPatch, prose: str, shown: str
+async def test_a_small_model_is_not_even_loaded_where_the_documents_answer_or_refuse(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("agents.reply.SMALL_MODEL", 10**12)
-    talk = (TALK[0], long("user", 1700), long("assistant", 2240), TALK[1])
-    model = ScriptedModel([[prose]])
-    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9)), max_tokens=100), model)
-    assert finished(events).text == shown
+    talk = (TALK[0], long("user", 3000), long("assistant", 2240), TALK[1])
+    model = ScriptedModel([])
+    events = await events_of(Turn(talk, library=cast(Any, FakeLibrary(0.9))), model)
+    shown = "From the documents: The fire burns at six hundred degrees. [1]"
+    assert (finished(events).text, finished(events).citations[0].verified) == (shown, True)
     assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
-    # The passages made the conversation too long.
-    assert TurnsDropped(2) in events
-    assert len(messages_of(model)) == 2
+    other = (TALK[0], Message("user", "Who painted ceilings?"))
+    assert finished(await events_of(Turn(other, library=cast(Any, FakeLibrary(0.01))), model)).refused
+    assert model.started == 0
 
 
 @pytest.mark.engine

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agents import prompts
 from agents.builtin import builtin_tools
-from fireside.models.types import Message, ToolCall
+from fireside.models.types import Message
 
 TALK = (Message("system", "Be kind."), Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "2+2?"))
 TOOLS = builtin_tools(None, None)
@@ -27,12 +27,3 @@ def test_somebody_elses_words_lie_between_lines_they_cannot_know() -> None:
 def test_a_part_of_the_work_sees_the_system_prompt_and_its_task_alone() -> None:
     assert prompts.delegated(TALK, "Add.") == (TALK[0], Message("user", "Add."))
     assert prompts.delegated(TALK[1:], "Add.") == (Message("user", "Add."),)
-
-
-def test_arguments_are_asked_for_with_schema_and_examples() -> None:
-    calculator = TOOLS[0]
-    system, *rest = prompts.tool_arguments(TALK, calculator)
-    assert '"expression"' in system.content
-    said, arguments = calculator.examples[0]
-    assert rest[:2] == [Message("user", said), Message("assistant", "", (ToolCall("calculator", arguments),))]
-    assert tuple(rest[-3:]) == TALK[1:]

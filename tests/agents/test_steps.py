@@ -338,19 +338,20 @@ async def test_a_dry_run_names_the_calls_and_runs_nothing() -> None:
 class Small(ScriptedModel):
     """A model too small to choose."""
 
-    async def start(self) -> ModelInfo:
-        return replace(await super().start(), parameters=135_000_000)
+    async def parameters(self) -> int:
+        return 135_000_000
 
 
 async def test_for_a_small_model_the_encoder_chooses_and_the_arguments_are_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.choose.nearest_tool", lambda message, tools: tools[0])
+    monkeypatch.setattr("agents.choose.chosen_tools", lambda message, tools: [(message, tools[0])])
     model = Small([['{"what": ', '"fire"}'], ["Warm."]])
     events = await events_of(measured(keep=True), model)
     arguments, answer = model.requests
     assert isinstance(arguments.constraint, JsonSchema)
-    assert arguments.reply_prefix.endswith('{"name": "measure", "arguments": ')
+    assert isinstance(arguments.prompt, str)
+    assert arguments.prompt.endswith("Request: How warm is the fire?\nArguments: ")
     assert arguments.sampling.temperature == 0
     # What the person does not see is not the conversation that goes on.
     assert (arguments.keep, answer.keep) == (False, True)
@@ -360,14 +361,14 @@ async def test_for_a_small_model_the_encoder_chooses_and_the_arguments_are_held(
 async def test_arguments_of_a_small_model_that_do_not_end_fail_the_turn_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.choose.nearest_tool", lambda message, tools: tools[0])
+    monkeypatch.setattr("agents.choose.chosen_tools", lambda message, tools: [(message, tools[0])])
     events = await events_of(measured(), Small([['{"what": "fi']]))
     assert isinstance(events[-1], TurnFailed)
     assert "did not end within" in events[-1].message
 
 
 async def test_a_small_model_answers_where_no_tool_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.choose.nearest_tool", lambda message, tools: None)
+    monkeypatch.setattr("agents.choose.chosen_tools", lambda message, tools: [])
     events = await events_of(measured(), Small([["Warm."]]))
     end = events[-1]
     assert isinstance(end, TurnFinished)

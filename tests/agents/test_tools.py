@@ -154,7 +154,7 @@ async def test_what_a_tool_raises_becomes_text_for_the_model(error: Exception, s
 
 async def test_a_result_is_safe_and_bounded() -> None:
     result = await run_tool(tool_that(lambda: "\x1b]52;c;x\x07" + "x" * 5000), {})
-    assert result == "x" * 4000 + "\n[cut: 1000 more characters]"
+    assert result == "x" * 4000 + "\n[cut: 1009 more characters]"
     assert await run_tool(tool_that(lambda: 42), {}) == "42"
 
 

@@ -160,7 +160,7 @@ async def test_a_run_that_was_stopped_goes_on_from_its_last_state(traces: Traces
     seen = 0
     async for event in events:
         seen += isinstance(event, TextDelta)
-        if seen == 3:
+        if seen == 2:
             break
     await events.aclose()
     (run,) = traces.runs()

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from chroma_process import chroma_run, free_port
 
 from fireside.errors import StorageError
 from rag import ingest, store
@@ -22,26 +17,9 @@ pytestmark = pytest.mark.usefixtures("read_here")
 QUESTION = "when to drain the pump"
 
 
-@contextlib.contextmanager
-def chroma_run(folder: Path, port: int) -> Iterator[str]:
-    """A `chroma run` process on loopback, answering."""
-    command = Path(sys.executable).with_name("chroma")
-    arguments = ["run", "--path", folder, "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen([command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            # Tried again, with longer and longer pauses, until it listens.
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-                client.get(f"http://127.0.0.1:{port}/api/v2/heartbeat").raise_for_status()
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-
-
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def held(library: Library) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -97,19 +98,25 @@ def test_the_nearest_inside_a_wide_filter_are_exact(
         kind = "md" if number % 3 == 0 else "txt"
         (tmp_path / f"{number:02}.{kind}").write_text(f"owl barn n{number} " + f"w{number} " * (number % 7))
     ingest.add(library, [tmp_path], 200)
-    (vector,) = encoder.encode(["owl barn"])
+    vector: Future[Any] = Future()
+    vector.set_result(encoder.encode(["owl barn"])[0])
     with store.opened(library.database) as database:
-        narrow = kept_by(database, Filters(types=("md",)))
-        assert narrow is not None
-        assert narrow.ids is not None
-        compared = search._nearest(database, library.index, vector, 5, narrow)
+
+        def dense() -> search._Dense:
+            kept = kept_by(database, Filters(types=("md",)))
+            return search._Dense(library.index, None, vector, 5, kept)
+
+        narrow = dense()
+        assert narrow.kept is not None
+        assert narrow.kept.ids is not None
+        compared = search._nearest(database, narrow, None, 0)
         monkeypatch.setattr(filters, "FEW_CHUNKS", 0)
-        wide = kept_by(database, Filters(types=("md",)))
-        assert wide is not None
-        assert wide.ids is None
-        fetched = search._nearest(database, library.index, vector, 5, wide)
+        wide = dense()
+        assert wide.kept is not None
+        assert wide.kept.ids is None
+        fetched = search._nearest(database, wide, wide.asked(5), 5)
         # Where Chroma names too few that are kept, all that are kept are compared.
         monkeypatch.setattr(search, "_OVER_FETCHED", 0)
-        assert search._nearest(database, library.index, vector, 5, wide) == compared
+        assert search._nearest(database, wide, wide.asked(5), 5) == compared
     assert len(compared) == len(fetched) == 5
     assert set(fetched) == set(compared)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from fireside.database import Database
 from fireside.encoder import BundledEncoder
 from fireside.errors import DocumentError
 from rag import ingest, migrate, store
@@ -95,6 +97,51 @@ def test_a_migration_goes_on_where_it_was_cut_off(filled: Library, monkeypatch: 
     assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
     with store.opened(other.database) as database:
         assert database.read("SELECT count(*) FROM vectors")[0][0] == 4
+    other.close()
+
+
+def test_the_index_is_filled_before_it_serves(filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Library(filled.folder, ByLetters())
+    ready = filled.folder / "chroma.next" / "stamp"
+    changed = store.change_encoder
+    seen: list[tuple[bool, int]] = []
+
+    def change(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+        # The old one serves to the last moment, and a document that came after the filling is not forgotten.
+        (tmp_path / "late.txt").write_text("A late heron.")
+        if not seen:
+            ingest.add(filled, [tmp_path / "late.txt"], 200)
+        seen.append((ready.exists(), len(filled.search(QUESTION, 9))))
+        return changed(database, keys, before, now)
+
+    monkeypatch.setattr(store, "change_encoder", change)
+    with store.opened(other.database) as database:
+        migrate.migrate(database, other.encoder, None, partial(other.index.fill_beforehand, database))
+        assert seen == [(True, 5), (True, 5)]
+        # Whoever searches first only takes it and adds what is late.
+        added: list[list[int]] = []
+        vectors_of = store.vectors_of
+
+        def counted(database: Database, ids: Sequence[int]) -> dict[int, Vectors]:
+            added.append(list(ids))
+            return vectors_of(database, ids)
+
+        monkeypatch.setattr(store, "vectors_of", counted)
+        other.index.line_up(database)
+        assert added == [[5]]
+        assert not ready.exists()
+        assert len(other.index.nearest(database, other.encoder.encode(["x"])[0], 9)) == 5
+        assert other.index.difference(database) == ""
+    other.close()
+
+
+def test_what_was_filled_for_another_encoder_is_not_taken(filled: Library) -> None:
+    other = Library(filled.folder, ByLetters())
+    with store.opened(filled.database) as database:
+        (chunk, *_) = store.generation_and_ids(database)[1]
+        other.index.fill_beforehand(database, "letters-0", {chunk: "unknown"})
+        other.rebuild()
+        assert len(other.index.nearest(database, other.encoder.encode(["x"])[0], 9)) == 4
     other.close()
 
 

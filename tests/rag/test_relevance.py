@@ -1,5 +1,6 @@
 """Whether passages answer a question: by what signs, and where the threshold comes from."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rag.relevance import (
     BUNDLED,
     Calibration,
     Signs,
+    answering,
     bears_on,
     calibration_of,
     fitted_threshold,
@@ -68,6 +70,7 @@ def test_more_of_every_sign_never_speaks_against_an_answer(some: Signs, other: S
 
 def test_nothing_found_answers_nothing_and_a_document_can_always_be_summarised(encoder: Encoder) -> None:
     assert not bears_on("Is the pump drained?", [], encoder)
+    assert answering("Is the pump drained?", [], encoder) == -math.inf
     assert bears_on("Summarize this document.", [passage("The owl nests.")], encoder)
 
 

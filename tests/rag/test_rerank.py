@@ -114,7 +114,7 @@ def test_a_library_orders_its_passages_by_it(library: Library, folder: Path, mod
     own = CrossEncoder(str(model), local_files_only=True)
     ranks = own.rank(QUESTION, texts, show_progress_bar=False)
     assert [rank["corpus_id"] for rank in ranks] == [0, 1, 2, 3]
-    assert [passage.score for passage in found] == pytest.approx([rank["score"] for rank in ranks], abs=1e-6)
+    assert [passage.rerank for passage in found] == pytest.approx([rank["score"] for rank in ranks], abs=1e-6)
 
 
 def test_without_a_name_there_is_none_and_without_texts_nothing_is_loaded() -> None:

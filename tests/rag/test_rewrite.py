@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.rewrite import Exchange, carried, needs_context, written
+from rag.rewrite import Exchange, carried, leans, needs_context, written
 
 STOVE = Exchange("Who built the stove of the cabin?", "From the documents: Anna built it in 1921. [1]")
 
@@ -92,3 +92,17 @@ async def test_what_a_model_words_is_taken_where_the_conversation_has_its_words(
     ((task, text),) = asked
     assert "anew" in task
     assert text.splitlines()[-1] == f"Last question: {question}"
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "alone", "crossed", "leaning"),
+    [
+        (1.0, 0.0, -3.0, True),  # alone it finds nothing that answers
+        (0.0, 1.0, 1.0, False),
+        (0.0, 0.0, 0.0, False),
+        (1.0, 2.0, 1.9, True),  # what the added words find answers the question alone nearly as well
+        (3.0, 2.0, 0.5, False),
+    ],
+)
+def test_which_of_both_searches_answers(rewritten: float, alone: float, crossed: float, leaning: bool) -> None:
+    assert leans(rewritten, alone, crossed, threshold=0.5) == leaning

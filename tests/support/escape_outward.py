@@ -13,13 +13,21 @@ _LIBC = "import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 def _reads(name: str, path: str, *, needs_root: bool = False, secrets: bool = False) -> Case:
     """`path`: a Python expression."""
     code = f"import os, glob\nif W['secret'] in open({path}).read(): print('ESCAPED')"
-    # Landlock refuses to run at all in a folder with secrets in it.
-    return Case(name, code, needs_root=needs_root, secrets=secrets, landlock=not secrets)
+    return Case(name, code, needs_root=needs_root, secrets=secrets)
 
 
 def _writes(name: str, before: str, path: str) -> Case:
     code = f"import os\n{before}\nopen({path}, 'w').write('changed')"
     return Case(name, code, lambda world, ran: (world.outside / "new.txt").exists())
+
+
+def _replaces(name: str, moved: str, file: str, *, secrets: bool = False, venv: bool = False) -> Case:
+    """Rename the folder `moved`, and make it anew with a `file` in it."""
+    code = (
+        f"import os\nos.rename({moved!r}, 'away')\nos.makedirs(os.path.dirname({file!r}))\n"
+        f"open({file!r}, 'w').write('changed')"
+    )
+    return Case(name, code, lambda world, ran: (world.folder / file).exists(), secrets=secrets, venv=venv)
 
 
 NETWORK = (
@@ -116,8 +124,12 @@ FILES = (
         "open('.git/hooks/pre-commit', 'w').write('x')",
         lambda world, ran: (world.folder / ".git/hooks/pre-commit").exists(),
         secrets=True,
-        landlock=False,
     ),
+    _replaces("rename-above-git", "sub", "sub/deep/.git/config", secrets=True),
+    _replaces("rename-right-above-git", "sub/deep", "sub/deep/.git/config", secrets=True),
+    _replaces("rename-above-venv", "tools", "tools/venv/bin/python", venv=True),
+    Case("change-venv", "open('tools/venv/bin/python', 'w').write('x')",
+         lambda world, ran: (world.venv / "bin/python").exists(), venv=True),
     Case("user-names", "if 'root:' in open('/etc/passwd').read(): print('ESCAPED')"),
     Case("etc-shadow", "open('/etc/shadow').read(); print('ESCAPED')", needs_root=True),
     *(

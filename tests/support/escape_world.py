@@ -56,7 +56,8 @@ class Case:
     """One attempt. code: Python that prints ESCAPED where it got out, with `W`, a dict of the world.
 
     escaped: looks from outside instead, where that is the proof. limits: in place of LIMITS. needs_root: only root gets
-    through without guard. landlock: whether Landlock is held to it. secrets: whether there are some in the folder.
+    through without guard. landlock: whether Landlock is held to it. secrets: whether there are some in the folder, and
+    version control; Landlock then has to refuse. venv: whether Fireside's Python lies in the folder; the same.
     """
 
     name: str
@@ -66,6 +67,12 @@ class Case:
     needs_root: bool = False
     landlock: bool = True
     secrets: bool = False
+    venv: bool = False
+
+    @property
+    def protected(self) -> bool:
+        """Whether the folder holds what a program must not see or change."""
+        return self.secrets or self.venv
 
 
 class World:
@@ -86,9 +93,13 @@ class World:
             (self.folder / "sub").mkdir()
             for name in (".env", "server.pem", "sub/.env.local"):
                 (self.folder / name).write_text(SECRET)
-            (self.folder / ".git/hooks").mkdir(parents=True)
+            for name in (".git/hooks", "sub/deep/.git"):
+                (self.folder / name).mkdir(parents=True)
             (self.folder / ".ssh").mkdir()
             (self.folder / ".ssh/config").write_text(SECRET)
+        self.venv = self.folder / "tools" / "venv"
+        if case.venv:
+            (self.venv / "bin").mkdir(parents=True)
         os.environ |= {"HOME": str(self.home), "FIRESIDE_HOME": str(self.base / "fireside"), "API_KEY": SECRET}
         self.sockets = self._sockets()
         self.leak = os.open(self.outside / "secret.txt", os.O_RDONLY)
@@ -207,14 +218,16 @@ class World:
         """Run it in the sandbox, with bubblewrap if it is found on `search`."""
         argv = [str(Path(sys.executable).resolve()), "-c", self.program]
         began = time.monotonic()
-        before = os.environ["PATH"]
+        before = os.environ["PATH"], sys.prefix
         os.environ["PATH"] = search
+        if self.case.venv:
+            sys.prefix = str(self.venv)
         try:
             outcome = asyncio.run(run(argv, folder=self.folder, limits=self.case.limits))
         except Exception as error:
             return Ran("", "", None, broke=f"{type(error).__name__}: {error}")
         finally:
-            os.environ["PATH"] = before
+            os.environ["PATH"], sys.prefix = before
         late = time.monotonic() - began - self.case.limits.wall_s
         broke = f"it came back {late:.1f} s after its time" if late > 5 else ""
         return Ran(outcome.stdout, outcome.stderr, outcome.status, outcome.stopped, broke)

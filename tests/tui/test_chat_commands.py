@@ -203,7 +203,7 @@ async def test_docs_attaches_a_library_and_says_what_is_wrong(
         await chat.shows("answering without documents")
         assert chat.session.library is None
         assert len(closed) == 1
-        assert [tool.name for tool in chat.session.tools] == ["calculator", "now"]
+        assert [tool.name for tool in chat.session.tools] == ["calculator", "now", "remember", "recall", "ask_person"]
 
 
 async def test_tools_are_confined_to_a_folder_that_must_exist(chat_with: Callable[..., Any], tmp_path: Path) -> None:

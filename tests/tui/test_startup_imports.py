@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = (
     "torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "peft", "trl", "datasets", "onnxruntime",
-    "tokenizers", "bitsandbytes", "numpy", "uvicorn", "rag.library", "agents.loop",
+    "tokenizers", "bitsandbytes", "numpy", "uvicorn", "mcp", "rag.library", "agents.loop",
 )  # fmt: skip
 
 FIRST_FRAME = """

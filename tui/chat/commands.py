@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fireside import paths
 from fireside.errors import FiresideError
 from fireside.text import for_terminal, for_terminal_line
+from tui.chat import tool_commands
 from tui.chat.dialogs import ChoiceDialog, ConfirmDialog, HelpDialog, LineDialog, TextDialog
 from tui.slash import Choices
 from tui.theme import THEMES
@@ -215,27 +216,6 @@ async def _quit(screen: ChatScreen, argument: str) -> None:
     await screen.app.action_quit()
 
 
-async def _tools(screen: ChatScreen, argument: str) -> None:
-    session = screen.session
-    if not argument:
-        names = ", ".join(tool.name for tool in session.tools)
-        screen.show_notice(f"tools: {names}" if names else "tools are off; /tools on, or /tools FOLDER for file tools")
-        return
-    session.use_tools(argument != "off", None if argument in ("on", "off") else Path(argument))
-    names = ", ".join(tool.name for tool in session.tools)
-    screen.show_notice(f"the assistant may ask to use {names}" if names else "tools are off")
-
-
-async def _allow(screen: ChatScreen, argument: str) -> None:
-    known = [tool.name for tool in screen.session.tools]
-    if argument not in known:
-        raise FiresideError(
-            f"there is no tool {argument}", f"tools: {', '.join(known)}" if known else "/tools on first"
-        )
-    screen.session.allowed.add(argument)
-    screen.show_notice(f"{argument} runs without asking in this conversation")
-
-
 async def _train(screen: ChatScreen, argument: str) -> None:
     from finetune.run import list_runs, start_run
     from tui.training import TrainingScreen
@@ -273,7 +253,9 @@ async def _story(screen: ChatScreen, argument: str) -> None:
 
 
 async def _library(screen: ChatScreen, argument: str) -> None:
+    from fireside.encoder import chosen_encoder
     from rag.library import DEFAULT, library_names, open_library
+    from rag.rerank import reranker
     from tui.library.screen import LibraryScreen
 
     attached = screen.session.library
@@ -281,7 +263,12 @@ async def _library(screen: ChatScreen, argument: str) -> None:
         await screen.app.push_screen_wait(LibraryScreen(attached))
         return
     names = await asyncio.to_thread(library_names)
-    library = open_library(argument or (names[0] if len(names) == 1 else DEFAULT))
+    documents = screen.session.settings.documents
+    library = open_library(
+        argument or (names[0] if len(names) == 1 else DEFAULT),
+        reranker(documents.reranker),
+        chosen_encoder(documents.encoder, documents.encoder_dimension),
+    )
     try:
         await screen.app.push_screen_wait(LibraryScreen(library))
     finally:
@@ -351,8 +338,10 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "library": _library,
     "source": _source,
     "adapter": _adapter,
-    "tools": _tools,
-    "allow": _allow,
+    "tools": tool_commands.tools,
+    "allow": tool_commands.allow,
+    "trace": tool_commands.trace,
+    "traces": tool_commands.traces,
     "train": _train,
     "story": _story,
     "export": _export,

@@ -17,10 +17,11 @@ from textual.widgets.option_list import Option
 
 from agents.events import ApprovalAsked
 from fireside.text import for_terminal, for_terminal_line
-from tui.chat.rendering import written_arguments
+from tui.approving import lasting_rule, risk_line, sources_line
+from tui.chat.rendering import preview, written_arguments
 from tui.slash import COMMANDS
 
-Approval = Literal["once", "always", "deny"]
+Approval = Literal["once", "always", "folder", "never", "deny"]
 ResultT = TypeVar("ResultT")
 
 KEYS = (
@@ -55,42 +56,68 @@ class Dialog(ModalScreen[ResultT], Generic[ResultT]):
 
 
 class ApprovalDialog(Dialog[Approval]):
-    """Shows the exact call that waits; anything but a clear yes is a no."""
+    """Shows the exact call that waits; anything but a clear yes is a no. Where the call has sources, they are the
+    reason that is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "answer('once')", "Allow once"),
         Binding("A", "answer('always')", "Always in this conversation"),
+        Binding("F", "answer('folder')", "Always in this folder"),
+        Binding("N", "answer('never')", "Never in this folder"),
         Binding("d", "answer('deny')", "Deny"),
     ]
 
-    def __init__(self, asked: ApprovalAsked) -> None:
+    def __init__(self, asked: ApprovalAsked, folder: str = "") -> None:
+        """folder: the shared folder that an answer can be remembered for, by name; empty where there is none."""
         super().__init__("deny")
-        self._asked = asked
+        self._asked, self._folder = asked, folder
 
     def compose(self) -> ComposeResult:
-        """The call with every argument on its own line, the reason, the keys."""
+        """Exactly what would be done, how far it goes, what may be behind it, the keys."""
+        asked, colours = self._asked, self.app.theme_variables
+        warning = sources_line(asked)
+        with Vertical(classes="panel"):
+            yield Static("The assistant wants to use a tool", markup=False, classes="heading")
+            with VerticalScroll(classes="body"):
+                # Above the call, which may be long: who must be warned need not scroll.
+                if warning:
+                    yield Static(Text(warning, style=f"bold {colours['caution']}"), markup=False, classes="note")
+                elif asked.reason:
+                    yield Static(for_terminal_line(asked.reason, 400), markup=False, classes="note")
+                yield Static(self._call(), markup=False)
+            yield Static(Text(risk_line(asked), style=colours["muted"]), markup=False, classes="note")
+            yield Static(self._keys(), markup=False, classes="keys")
+
+    def _call(self) -> Text:
+        """The tool and its own words for what it will do, or else every argument on a line of its own."""
         colours = self.app.theme_variables
         call = Text(for_terminal_line(self._asked.call.name), style=f"bold {colours['tool']}")
+        if self._asked.preview:
+            return call.append("\n").append_text(preview(self._asked.preview, colours))
         for name, value in self._asked.call.arguments.items():
             written = value if isinstance(value, str) else written_arguments({name: value}, 100_000).partition("=")[2]
             call.append(f"\n  {for_terminal_line(name)}: ", style=colours["muted"])
             # Every line of it, indented: what is allowed must be seen whole.
             call.append(for_terminal(written).replace("\n", "\n    "), style=colours["foreground"])
-        keys = Text("\n").join(
-            Text.assemble((key, f"bold {colours['user']}"), (f"  {meaning}", colours["muted"]))
-            for key, meaning in (("a", "allow once"), ("A", "always in this conversation"), ("d", "deny"))
+        return call
+
+    def _keys(self) -> Text:
+        colours = self.app.theme_variables
+        keys = [("a", "allow once"), ("A", "always in this conversation"), ("d", "deny")]
+        if self._folder:
+            exactly = bool(lasting_rule(self._asked, "allow").arguments)
+            keys[2:2] = [
+                ("F", f"always {'exactly this ' if exactly else ''}in {self._folder}"),
+                ("N", f"never this tool in {self._folder}"),
+            ]
+        return Text("\n").join(
+            Text.assemble((key, f"bold {colours['user']}"), (f"  {meaning}", colours["muted"])) for key, meaning in keys
         )
-        with Vertical(classes="panel"):
-            yield Static("The assistant wants to use a tool", markup=False, classes="heading")
-            with VerticalScroll(classes="body"):
-                yield Static(call, markup=False)
-            if self._asked.reason:
-                yield Static(for_terminal_line(self._asked.reason, 400), markup=False, classes="note")
-            yield Static(keys, markup=False, classes="keys")
 
     def action_answer(self, answer: Approval) -> None:
-        """Close with the answer."""
-        self.dismiss(answer)
+        """Close with the answer. Without a folder there is nothing to remember it for."""
+        if self._folder or answer not in ("folder", "never"):
+            self.dismiss(answer)
 
 
 class ConfirmDialog(Dialog[bool]):

@@ -12,6 +12,7 @@ from rich.text import Text
 from fireside.conversations.types import StoredMessage
 from fireside.text import for_terminal, for_terminal_line
 from tui.chat.markdown import Colours, FinishedMarkdown
+from tui.event_lines import plan_line
 
 RESULT_LINES = 3
 RESULT_WIDTH = 200
@@ -20,9 +21,10 @@ NEAREST = 3
 _ENDINGS = {
     "length": "cut at the length limit",
     "loop": "stopped: the same call again",
-    "budget": "stopped: too many calls",
+    "budget": "stopped: the turn had used up its budget",
+    "invalid": "stopped: calls that could not be made",
 }
-_MARKS = {"asked": "○", "done": "●", "denied": "⊘", "failed": "✕"}
+MARKS = {"asked": "○", "done": "●", "denied": "⊘", "failed": "✕", "invalid": "✕"}
 
 
 def user_message(message: StoredMessage, place: tuple[int, int], colours: Colours) -> RenderableType:
@@ -55,7 +57,10 @@ def assistant_message(
                 colours,
             )
         )
-    if calls and message.text:
+    plan = [step for step in details.get("plan") or () if isinstance(step, dict)]
+    if plan:
+        parts.append(checklist(plan, colours))
+    if (calls or plan) and message.text:
         parts.append(Text())
     if details.get("refused"):
         parts.append(Text(for_terminal(message.text), style=f"italic {colours['caution']}"))
@@ -82,13 +87,14 @@ def thinking(words: int, colours: Colours) -> Text:
 
 
 def tool_call(name: str, arguments: dict[str, Any], status: str, result: str, colours: Colours) -> Text:
-    """One call on one line, and its result folded to a few lines; `status` is asked, done, denied or failed."""
-    colour = {"denied": colours["caution"], "failed": colours["error"]}.get(status, colours["tool"])
+    """One call on one line, and its result folded to a few lines; `status` is asked or a result's."""
+    wrong = {"denied": colours["caution"], "failed": colours["error"], "invalid": colours["error"]}
+    colour = wrong.get(status, colours["tool"])
     line = Text()
-    line.append(f"{_MARKS.get(status, '●')} ", style=colour)
+    line.append(f"{MARKS.get(status, '●')} ", style=colour)
     line.append(for_terminal_line(name), style=f"bold {colour}")
     line.append(f"({written_arguments(arguments)})", style=colours["muted"])
-    if status in ("denied", "failed"):
+    if status in wrong:
         line.append(f" {status}", style=colour)
     lines = [shown for shown in for_terminal(result).splitlines() if shown.strip()]
     for shown in lines[:RESULT_LINES]:
@@ -96,6 +102,32 @@ def tool_call(name: str, arguments: dict[str, Any], status: str, result: str, co
     if len(lines) > RESULT_LINES:
         line.append(f"\n  … {len(lines) - RESULT_LINES} more lines", style=colours["muted"])
     return line
+
+
+def checklist(steps: list[dict[str, Any]], colours: Colours) -> Text:
+    """The steps of a plan, those that are done crossed off."""
+    lines = [
+        Text(
+            plan_line(str(step.get("text", "")), str(step.get("status", "open"))),
+            style=colours["foreground"] if step.get("status") == "doing" else colours["muted"],
+        )
+        for step in steps
+    ]
+    return Text("\n").join(lines)
+
+
+def preview(text: str, colours: Colours) -> Text:
+    """What a call will do, whole; a unified diff with what goes and what comes in their colours."""
+    lines = for_terminal(text).splitlines()
+    is_diff = len(lines) > 1 and lines[0].startswith("--- ") and lines[1].startswith("+++ ")
+    shown = [Text(line, style=_diff_style(line, colours) if is_diff else colours["foreground"]) for line in lines]
+    return Text("\n").join(shown)
+
+
+def _diff_style(line: str, colours: Colours) -> str:
+    if line.startswith(("--- ", "+++ ", "@@")):
+        return colours["muted"]
+    return {"+": colours["source"], "-": colours["error"]}.get(line[:1], colours["foreground"])
 
 
 def written_arguments(arguments: dict[str, Any], limit: int = 300) -> str:

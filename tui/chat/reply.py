@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from pygments.token import Token  # type: ignore[import-untyped]  # pygments ships no types
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,11 +14,21 @@ from textual.highlight import HighlightTheme, highlight
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownBlock, MarkdownFence, MarkdownStream
 
-from agents.events import Event, TextDelta, ThinkingDelta, ToolCallAsked, ToolResult
+from agents.events import (
+    Delegated,
+    Event,
+    PlanChanged,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallAsked,
+    ToolResult,
+    TurnsDropped,
+)
 from fireside.models.types import ToolCall
-from fireside.text import TerminalStream
+from fireside.text import TerminalStream, for_terminal_line
 from tui.chat import rendering
 from tui.chat.markdown import parser
+from tui.event_lines import event_line
 
 
 class _CodeColours(HighlightTheme):
@@ -63,7 +76,8 @@ class LiveReply(Vertical):
         super().__init__(classes="message assistant live")
         self._safe = TerminalStream()
         self._thought = ""
-        self._calls: list[tuple[ToolCall, str, str]] = []
+        self._calls: list[tuple[ToolCall, str, str] | str] = []
+        self._plan: list[dict[str, Any]] = []
         self._stream: MarkdownStream | None = None
 
     def compose(self) -> ComposeResult:
@@ -86,6 +100,15 @@ class LiveReply(Vertical):
             case ToolResult(call, status, text):
                 self._finish_call(call, status, text)
                 self._show_calls()
+            case PlanChanged(steps):
+                self._plan = [asdict(step) for step in steps]
+                self._show_calls()
+            case Delegated(_, ToolResult(call, status)):
+                self._note(f"↳ {call.name}({rendering.written_arguments(call.arguments, 80)}): {status}")
+            case TurnsDropped():
+                pass  # a notice says it
+            case _ if line := event_line(event):
+                self._note(line)
             case _:
                 # The rest is shown elsewhere: by the status line, a dialog, or the finished message.
                 pass
@@ -114,16 +137,25 @@ class LiveReply(Vertical):
 
     def _finish_call(self, call: ToolCall, status: str, text: str) -> None:
         """Put the result where the call was asked; the loop tells of every call before its result."""
-        for place, (asked, state, _) in enumerate(self._calls):
-            if asked == call and state == "asked":
+        for place, shown in enumerate(self._calls):
+            if not isinstance(shown, str) and shown[:2] == (call, "asked"):
                 self._calls[place] = (call, status, text)
                 return
         self._calls.append((call, status, text))
 
+    def _note(self, line: str) -> None:
+        self._calls.append(line)
+        self._show_calls()
+
     def _show_calls(self) -> None:
         colours = self.app.theme_variables
         lines = [
-            rendering.tool_call(call.name, call.arguments, status, text, colours) for call, status, text in self._calls
+            Text(for_terminal_line(shown, 300), style=colours["muted"])
+            if isinstance(shown, str)
+            else rendering.tool_call(shown[0].name, shown[0].arguments, shown[1], shown[2], colours)
+            for shown in self._calls
         ]
+        if self._plan:
+            lines.append(rendering.checklist(self._plan, colours))
         self.query_one(".calls", Static).update(Text("\n").join(lines))
         self.query_one(".calls").display = True

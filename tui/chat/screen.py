@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from typing import ClassVar
 
 from textual import on, work
@@ -14,17 +15,18 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from agents.events import ApprovalAsked, Event, TextDelta, ToolCallAsked, ToolResult, TurnFinished, TurnsDropped
+from agents.events import Event, TextDelta, ToolCallAsked, ToolResult, TurnFinished, TurnsDropped
 from fireside.conversations.types import StoredMessage
 from fireside.errors import FiresideError, StorageError
 from fireside.text import for_terminal
 from tui.chat import commands
-from tui.chat.dialogs import Approval, ApprovalDialog, TextDialog
+from tui.chat.dialogs import TextDialog
 from tui.chat.message import MessageView
 from tui.chat.prompt import Composer, Prompt
 from tui.chat.reply import LiveReply
 from tui.chat.sidebar import ConversationList, Sidebar
 from tui.chat.status import Status, StatusLine
+from tui.chat.tool_commands import approver, ask_person
 from tui.chat.transcript import Transcript
 from tui.session import ChatSession
 from tui.slash import is_command, parse
@@ -50,6 +52,7 @@ class ChatScreen(Screen[None]):
         """`library` and `adapter` are taken up once the screen stands."""
         super().__init__()
         self.session = session
+        session.note, session.ask_person = self.show_notice, partial(ask_person, self)
         self._wanted = (library, adapter)
         self._state = "loading…"
         self._speed = 0.0
@@ -222,7 +225,7 @@ class ChatScreen(Screen[None]):
         live = await self.transcript.begin_reply()
         self.prompt.focus()
         try:
-            async with aclosing(self.session.write(reply, self._approve)) as events:
+            async with aclosing(self.session.write(reply, approver(self))) as events:
                 async for event in events:
                     self._follow(event)
                     await live.take(event)
@@ -258,14 +261,6 @@ class ChatScreen(Screen[None]):
                 self._speed = event.timings.tokens_per_s
             case TurnsDropped(count):
                 self.show_notice(f"the context is full: the model no longer sees the first {count} messages")
-
-    async def _approve(self, asked: ApprovalAsked) -> Approval:
-        """Ask the person; the answer to a dialog that goes away is no."""
-        self.set_state("waiting for you")
-        answer = await self.app.push_screen_wait(ApprovalDialog(asked))
-        if answer == "always":
-            self.session.allowed.add(asked.call.name)
-        return answer
 
     # Keys
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireside.errors import FiresideError, ToolError
-from tui.console import emit, note, say
+from tui.commands.ask_approval import YesRefused, at_terminal, refuse_yes, terminal_approver
+from tui.console import emit, note, report_error, say
 
 if TYPE_CHECKING:
-    from agents.events import ApprovalAsked, Event, TurnFinished
-    from agents.loop import Answer, Turn
+    from agents.events import Event, TurnFinished
+    from agents.loop import Turn
+    from agents.state import RunState
     from agents.tools import Tool
+    from agents.traces import Run
     from fireside.models.types import ChatModel
     from fireside.settings import Settings
     from rag.library import Library
@@ -45,6 +48,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="the folder that file tools are confined to")
     parser.add_argument("--yes", action="store_true", help="run the named tools without asking")
+    parser.add_argument(
+        "--tools-file", type=Path, metavar="F", help="with --dry-run: offer the functions that F describes"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would be called, run nothing")
     parser.add_argument("--system", help="the system prompt")
     parser.add_argument("--seed", type=int, help="makes the reply repeatable")
@@ -82,7 +88,34 @@ def run(options: argparse.Namespace) -> int:
 
     settings = load()
     model = open_model(settings, options.model)
-    return asyncio.run(_with_servers(options, settings, model, question))
+    return _run(options, settings, model, question)
+
+
+def resume(options: argparse.Namespace, kept: Run, state: RunState) -> int:
+    """Go on from the state of a run that is kept; options: as `add_parser` makes them, for what it was held with."""
+    from fireside.settings import load
+    from tui.models import open_model
+
+    settings = load()
+    model = open_model(settings, options.model)
+    return _run(options, settings, model, kept.question, (kept, state))
+
+
+def _run(
+    options: argparse.Namespace,
+    settings: Settings,
+    model: ChatModel,
+    question: str,
+    resumed: tuple[Run, RunState] | None = None,
+) -> int:
+    try:
+        return asyncio.run(_with_servers(options, settings, model, question, resumed))
+    except YesRefused as error:
+        report_error(error.message, error.hint)
+        return 2
+
+
+_NEED_A_FOLDER = ("list_files", "read_file", "search_files", "write_file", "edit_file", "shell", "python")
 
 
 def _question(text: str) -> str:
@@ -99,40 +132,73 @@ def _question(text: str) -> str:
     return question
 
 
-async def _with_servers(options: argparse.Namespace, settings: Settings, model: ChatModel, question: str) -> int:
+async def _with_servers(
+    options: argparse.Namespace,
+    settings: Settings,
+    model: ChatModel,
+    question: str,
+    resumed: tuple[Run, RunState] | None,
+) -> int:
     """`_ask`, with the MCP servers that the options name (`--mcp SERVER`, `--tool SERVER.NAME`) under way."""
     from agents.mcp.servers import server_names
 
     named = {name.partition(".")[0] for name in options.tool if "." in name}
     servers = [*options.mcp, *sorted(named.intersection(server_names()))]
     if not servers:
-        return await _ask(options, settings, model, question, ())
+        return await _ask(options, settings, model, question, (), resumed)
     from agents.mcp.client import connected
 
     async with connected(servers) as offered:
         for line in offered.notes:
             note(line)
-        return await _ask(options, settings, model, question, offered.tools)
+        return await _ask(options, settings, model, question, offered.tools, resumed)
 
 
 async def _ask(
-    options: argparse.Namespace, settings: Settings, model: ChatModel, question: str, offered: Sequence[Tool]
+    options: argparse.Namespace,
+    settings: Settings,
+    model: ChatModel,
+    question: str,
+    offered: Sequence[Tool],
+    resumed: tuple[Run, RunState] | None,
 ) -> int:
     try:
         turn = await _turn(options, settings, model, question, offered)
-        from agents.loop import run_turn
+        from agents.budget import Spent
+        from agents.traced import held_with, run_traced
+        from agents.traces import Begun
 
+        folder = options.folder or settings.tools.folder
+        interactive = at_terminal(options.json)
+        approve = terminal_approver(interactive, turn.tools, folder)
+        begun = Begun("ask", question, model.name, held_with(turn, folder, options.docs))
+        if resumed is not None:
+            kept, state = resumed
+            begun = replace(begun, parent=kept.id)
+            # What was used up by then is not counted again where the run had ended by its budget.
+            turn = replace(turn, resume=state if kept.finish != "budget" else replace(state, spent=Spent()))
+        by = "person" if interactive else "nobody to ask"
         # Sources are numbered when the reply is complete, so an answer from documents is printed then.
         live = not options.json and turn.library is None
-        finished, found = await _follow(run_turn(turn, model, _approver(options)), live)
-        nearest = found if finished.refused else ()
-        if options.json:
-            emit(document(finished, nearest))
-        elif not live:
-            _print_answer(finished, nearest)
-        return 0
+        if turn.resume is not None and live:
+            sys.stdout.write(turn.resume.text)
+        return await show(run_traced(turn, model, approve, begun, by, note), json=options.json, live=live)
     finally:
         await model.close()
+
+
+async def show(events: AsyncGenerator[Event, None], *, json: bool, live: bool) -> int:
+    """Show a turn's events as they come: its answer on stdout, the rest on stderr. Raises FiresideError if it failed.
+
+    json: the answer as one document. live: the text as it is written.
+    """
+    finished, found = await _follow(events, live and not json)
+    nearest = found if finished.refused else ()
+    if json:
+        emit(document(finished, nearest))
+    elif not live:
+        _print_answer(finished, nearest)
+    return 0
 
 
 async def _turn(
@@ -145,16 +211,19 @@ async def _turn(
     from agents.approval import allowing
     from agents.budget import Budget
     from agents.loop import Turn
+    from agents.remembered import rules_for
     from fireside.models.types import AdapterUse, Message
 
     reply = settings.reply
     library = _library(options.docs, settings)
     tools = _tools(options, settings, library, offered)
+    if options.yes and not options.dry_run:
+        refuse_yes(tools)
     adapters: tuple[AdapterUse, ...] = ()
-    info = await model.start()
     if options.adapter:
         from fireside.models.adapters import resolve
 
+        info = await model.start()
         adapters = (resolve(options.adapter, info.sha256, info.architecture),)
     sampling = reply.sampling(options.seed)
     if options.temperature is not None:
@@ -167,17 +236,15 @@ async def _turn(
         adapters=adapters,
         library=library,
         tools=tools,
-        rules=allowing([*settings.tools.allowed, *(_tame(tools) if options.yes else ())]),
+        rules=(
+            *allowing([*settings.tools.allowed, *([tool.name for tool in tools] if options.yes else ())]),
+            *(rules_for(options.folder or settings.tools.folder) if tools else ()),
+        ),
         budget=Budget(steps=settings.tools.max_steps),
         passages=settings.documents.passages,
         expand_tokens=settings.documents.expand_tokens,
         dry_run=options.dry_run,
     )
-
-
-def _tame(tools: Sequence[Tool]) -> list[str]:
-    """The tools that --yes stands for: not those that run programs or talk to other machines."""
-    return [tool.name for tool in tools if tool.traits.risk in ("reads", "writes")]
 
 
 def _library(name: str | None, settings: Settings) -> Library | None:
@@ -197,54 +264,38 @@ def _tools(
 ) -> tuple[Tool, ...]:
     """The tools named with --tool, and all of the servers named with --mcp. Raises ToolError for one that is not there
     or lacks what it needs."""
+    described = _described(options)
     if not options.tool and not options.mcp:
-        return ()
-    from agents.builtin import builtin_tools
+        return described
+    from tui.offered import every_tool
 
     folder = options.folder or settings.tools.folder
     search = (lambda query: library.search(query, settings.documents.passages)) if library else None
-    known = {tool.name: tool for tool in (*builtin_tools(folder, search), *offered)}
+    known = {tool.name: tool for tool in (*every_tool(folder, search), *offered)}
     for name in options.tool:
         if name not in known:
-            needs = {"list_files": "--folder", "read_file": "--folder", "search_documents": "--docs"}
+            needs = dict.fromkeys(_NEED_A_FOLDER, "--folder") | {"search_documents": "--docs"}
             hint = f"it needs {needs[name]}" if name in needs else f"tools that can be used here: {', '.join(known)}"
             raise ToolError(f"there is no tool {name!r} here", hint)
     whole = [tool.name for tool in offered if tool.name.partition(".")[0] in options.mcp]
-    return tuple(known[name] for name in dict.fromkeys([*options.tool, *whole]))
+    return (*(known[name] for name in dict.fromkeys([*options.tool, *whole])), *described)
 
 
-def _approver(options: argparse.Namespace) -> Any:
-    """How a call is approved: asked on the terminal where there is one, else denied."""
-    interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and not options.json
+def _described(options: argparse.Namespace) -> tuple[Tool, ...]:
+    """The functions of --tools-file, which can be called but not run. Raises ToolError."""
+    if options.tools_file is None:
+        return ()
+    if not options.dry_run:
+        raise ToolError("the functions of a tools file are described and cannot be run", "add --dry-run")
+    from agents.tool_files import read_tools
 
-    async def approve(asked: ApprovalAsked) -> Answer:
-        call = f"{asked.call.name}({', '.join(f'{key}={value!r}' for key, value in asked.call.arguments.items())})"
-        if not interactive:
-            note(f"denied: {call}; allow it with --yes")
-            return "deny"
-        note(f"The model wants to run {call}")
-        sys.stderr.write("Allow? [y]es, [a]lways in this turn, [N]o: ")
-        sys.stderr.flush()
-        answer = (await _typed_line()).strip().lower()[:1]
-        return "once" if answer == "y" else "always" if answer == "a" else "deny"
-
-    return approve
-
-
-async def _typed_line() -> str:
-    """The next line of stdin. No thread waits for it: at Ctrl-C the process would wait for the thread."""
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(sys.stdin, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(sys.stdin)
-    return sys.stdin.readline()
+    return read_tools(options.tools_file)
 
 
 async def _follow(events: AsyncGenerator[Event, None], live: bool) -> tuple[TurnFinished, tuple[Passage, ...]]:
     """Show the turn as it goes; return its end and the passages found. Raises FiresideError if it failed."""
-    from agents.events import PassagesFound, TextDelta, ToolResult, TurnFailed, TurnFinished, TurnsDropped
+    from agents.events import PassagesFound, PlanChanged, TextDelta, ToolResult, TurnFailed, TurnFinished
+    from tui.event_lines import event_line, plan_line
 
     found: tuple[Passage, ...] = ()
     async with aclosing(events) as following:
@@ -257,14 +308,16 @@ async def _follow(events: AsyncGenerator[Event, None], live: bool) -> tuple[Turn
                     found = passages
                 case ToolResult(call, status, text):
                     note(f"{call.name}: {status}: {text}")
-                case TurnsDropped(count):
-                    note(f"{count} old messages no longer fit the model's context and were left out")
                 case TurnFailed(message, hint):
                     raise FiresideError(message, hint)
                 case TurnFinished():
                     if live and event.text:
                         say("")
                     return event, found
+                case _ if line := event_line(event):
+                    note(line)
+                    for step in event.steps if isinstance(event, PlanChanged) else ():
+                        note(f"  {plan_line(step.text, step.status)}")
     raise FiresideError("the turn ended without an answer")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fireside.errors import DocumentError, FiresideError
 from tui.commands.actions import add_action
+from tui.commands.evaluate_tools import add_tools_action
 from tui.commands.reranking import add_rerank, chosen_reranker
 from tui.console import Progress, emit, note, say
 
@@ -60,6 +61,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="with --library: fit its threshold for refusals on these questions, and keep it",
     )
+    add_tools_action(actions)
 
 
 def _count(text: str) -> int:

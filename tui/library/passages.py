@@ -48,13 +48,19 @@ def cut_document(document: Document, chunks: Sequence[Chunk]) -> Text:
     return shown
 
 
+def ordering_score(hit: Passage) -> float:
+    """The score in [0, 1] that the hits are ordered by: the reranker's where there is one, else the fused score."""
+    return hit.score if hit.rerank is None else hit.rerank
+
+
 def explained_hit(document: Document, hit: Passage, rank: int, hits: int) -> Text:
     """Why a passage was found, and the passage in its context."""
     shown = Text()
     where = place(hit.page, line_of(document, hit.start), hit.heading)
     shown.append(for_terminal_line(hit.title, 200), "bold")
     shown.append(f"\n{where}\n" if where else "\n", "dim")
-    shown.append(f"\n{rank} of {hits} · fused score {hit.score:.3f} of 1\n")
+    reranked = f"reranker {hit.rerank:.3f} of 1 · " if hit.rerank is not None else ""
+    shown.append(f"\n{rank} of {hits} · {reranked}fused score {hit.score:.3f} of 1\n")
     shown.append(f"  meaning  cosine {hit.similarity:.3f} to the question\n")
     words = f"BM25 {hit.bm25:.2f}" if hit.bm25 > 0 else "none of the question's words"
     shown.append(f"  words    {words}\n\n")

@@ -21,7 +21,7 @@ from rag.library import Library
 from rag.store import Record
 from rag.types import Document, Passage
 from tui.library.open_file import open_document
-from tui.library.passages import cut_document, explained_hit
+from tui.library.passages import cut_document, explained_hit, ordering_score
 
 _HITS = 20
 
@@ -80,7 +80,7 @@ class LibraryScreen(Screen[None]):
         try:
             if question:
                 self._hits = await asyncio.to_thread(self._library.search, question, _HITS)
-                lines = [f"{hit.score:.2f}  {_name(hit.document)}: {hit.text}" for hit in self._hits]
+                lines = [f"{ordering_score(hit):.2f}  {_name(hit.document)}: {hit.text}" for hit in self._hits]
             else:
                 self._records = await asyncio.to_thread(self._library.documents)
                 lines = [f"{_name(record.path)} ({record.chunks:,})" for record in self._records]

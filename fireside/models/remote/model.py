@@ -61,6 +61,10 @@ class RemoteModel:
         """
         return (await self._known()).info
 
+    async def parameters(self) -> int:
+        """See `ChatModel.parameters`; the server is asked."""
+        return (await self.start()).parameters
+
     async def generate(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         """See `ChatModel.generate`. Closing the iterator closes the connection, at which servers stop."""
         known = await self._known()

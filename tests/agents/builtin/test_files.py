@@ -56,7 +56,7 @@ async def test_files_are_listed_without_hidden_ones_and_a_broken_link_is_no_erro
         "link.txt",
         "notes.txt",
         "picture.png",
-        "up/",
+        "up",
     ]
     assert "notes.txt (15 bytes)" in lines
     assert await listed(folder, "deep") == "more.md (4 bytes)"

@@ -88,7 +88,7 @@ async def test_a_reply_over_http_is_bounded(head: str, said: str) -> None:
 
 async def test_a_list_that_is_not_as_the_protocol_wants_it_is_an_error(tmp_path: Path) -> None:
     by_hand(tmp_path, "bad", tool("good"), tool("bad", schema={"type": "string"}))
-    with pytest.raises(ToolError, match=r"no valid result: tools.1.inputSchema.type: Input should be 'object'"):
+    with pytest.raises(ToolError, match=r"no valid result: \"tools.1.inputSchema.type: Input should be 'object'"):
         async with connected(["bad"]):
             pass
 
@@ -152,7 +152,7 @@ DEATHS = {
     ),
     "prints garbage": ("print('loading\\n' * 200, flush=True); time.sleep(60)", "over 100 lines that are not MCP"),
     "hangs": ("time.sleep(60)", "did not answer within 1 seconds"),
-    "dies": ("print('oh\\x1b[2J no', file=sys.stderr); sys.exit(4)", "ended with status 4; its last words: oh no"),
+    "dies": ("print('oh\\x1b[2J no', file=sys.stderr); sys.exit(4)", "ended with status 4; its last words: \"oh no\""),
     "is killed": ("os.kill(os.getpid(), 9)", "signal 9 ended it"),
     "closes its output": ("os.close(1); time.sleep(60)", "died"),
 }
@@ -204,11 +204,11 @@ def call(name, arguments):
 async def test_a_server_that_does_not_start(tmp_path: Path) -> None:
     script = "import sys\nprint('no module named x', file=sys.stderr)\nsys.exit(1)"
     scripted(tmp_path, "broken", script)
-    with pytest.raises(ToolError, match="broken did not start: it ended with status 1; its last words: no module"):
+    with pytest.raises(ToolError, match="broken did not start: it ended with status 1; its last words: \"no module"):
         async with connected(["broken"]):
             pass
     scripted(tmp_path, "mute", "import time\nprint('hello', flush=True)\ntime.sleep(60)", start_s=0.5)
-    with pytest.raises(ToolError, match=r"mute did not answer within 0.5 seconds of its start; .*not MCP: hello"):
+    with pytest.raises(ToolError, match=r"mute did not answer within 0.5 seconds of its start; .*not MCP: \"hello\""):
         async with connected(["mute"]):
             pass
     scripted(tmp_path, "absent", "", command=["/no/such/program"])

@@ -27,7 +27,7 @@ def check_escapes(seed: int, count: int) -> list[str]:
 
 
 def test_bubblewrap_holds_a_program_of_this_user() -> None:
-    _held(("tcp-connect", "write-through-link", "dot-env", "fork-bomb", "daemon"), landlock=False, user=None)
+    _held(("tcp-connect", "write-through-link", "dot-env", "rename-above-git", "rename-above-venv", "fork-bomb", "daemon"), landlock=False, user=None)
 
 
 def test_bubblewrap_holds_a_program_of_another_user() -> None:
@@ -36,7 +36,7 @@ def test_bubblewrap_holds_a_program_of_another_user() -> None:
 
 def test_landlock_holds_a_program_of_an_ordinary_user() -> None:
     _held(
-        ("udp-send", "chmod-outside", "proc-parent-root", "memory"),
+        ("udp-send", "chmod-outside", "proc-parent-root", "rename-above-git", "memory"),
         landlock=True,
         user=_USER if os.geteuid() == 0 else None,
     )

@@ -11,7 +11,13 @@ from agents.sandbox.protected import check_folder, find_protected, is_secret_fil
 from fireside.errors import ToolError
 
 
-@pytest.mark.parametrize("name", [".env", ".ENV", ".env.local", "prod.env", "server.PEM", "id_ed25519", ".netrc"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".env", ".ENV", ".env.local", "prod.env", "server.PEM", "id_ed25519", ".netrc", ".envrc", ".vault-token"),
+        *(".s3cfg", ".my.cnf", ".boto", ".dockercfg", "credentials.toml", "Credentials.json"),
+    ],
+)
 def test_secrets_are_known_by_name(name: str) -> None:
     assert is_secret_file(name)
 
@@ -33,6 +39,24 @@ def test_secrets_are_found_at_any_depth_and_behind_links(tmp_path: Path) -> None
     assert found.hidden_files == (str(tmp_path / "a/b/.env"), str(tmp_path / "plain.txt"))
     assert found.hidden_folders == (str(tmp_path / "a/.ssh"),)
     assert found.unchanged == (str(tmp_path / ".git"),)
+    assert found.held == (str(tmp_path / "a"), str(tmp_path / "a/b"))
+
+
+def test_folders_above_what_is_protected_are_held_but_not_those_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/b/.git", "tools/venv/lib", "other/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "tools/venv/lib/cacert.pem").write_text("x")
+    monkeypatch.setattr(protected.sys, "prefix", str(tmp_path / "tools/venv"))
+    assert find_protected(tmp_path).held == tuple(str(tmp_path / name) for name in ("a", "a/b", "tools"))
+
+
+def test_version_control_behind_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/.git").symlink_to(tmp_path)
+    with pytest.raises(ToolError, match=r"sub/\.git is a link"):
+        find_protected(tmp_path)
 
 
 def test_a_folder_too_large_to_be_looked_through_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

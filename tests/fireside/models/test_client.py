@@ -212,6 +212,12 @@ async def _drain(deltas: object) -> None:
         pass
 
 
+async def test_how_large_a_model_is_its_file_says_before_it_is_loaded(model: WorkerModel) -> None:
+    before = await model.parameters()
+    assert not model.running
+    assert before == (await model.start()).parameters == await model.parameters() == 134_515_008
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [(b"", "it is empty"), (b"this is no model", "does not begin with the GGUF mark"), (None, "cannot read")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from textual.widgets import Input, OptionList
 from fireside.errors import DocumentError, FiresideError
 from rag.types import Block, Chunk, Document, Passage
 from tui.library import open_file
-from tui.library.passages import MOST_CHUNKS, cut_document, explained_hit, line_of
+from tui.library.passages import MOST_CHUNKS, cut_document, explained_hit, line_of, ordering_score
 from tui.library.screen import LibraryScreen
 from tui.theme import DARK
 
@@ -180,6 +181,9 @@ def test_a_hit_at_the_edges_has_no_marks_of_more() -> None:
     text = explained_hit(RULES, whole, 1, 3).plain
     assert "…" not in text
     assert "none of the question's words" in text
+    assert "reranker" not in text
+    assert "2 of 3 · reranker 0.250 of 1 · fused score" in explained_hit(RULES, replace(whole, rerank=0.25), 2, 3).plain
+    assert (ordering_score(whole), ordering_score(replace(whole, rerank=0.25))) == (whole.score, 0.25)
 
 
 @pytest.mark.parametrize(
