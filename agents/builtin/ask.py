@@ -37,4 +37,4 @@ def ask_tools(ask: Ask) -> tuple[Tool, ...]:
         answer = await ask(for_terminal_line(question, 400), tuple(for_terminal_line(each, 80) for each in options))
         return f"the person answered: {answer}" if answer.strip() else "the person gave no answer"
 
-    return (tool_from_function(ask_person, Traits(timeout_s=_TIMEOUT_S, sequential=True)),)
+    return (tool_from_function(ask_person, Traits(timeout_s=_TIMEOUT_S, sequential=True, person=True)),)

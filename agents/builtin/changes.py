@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from agents.builtin.inside import LARGEST_FILE, place, read, write
+from agents.builtin.inside import LARGEST_FILE, canonical_path, place, read, write
 from agents.tools import Tool, Traits, tool_from_function
 from fireside.errors import ToolError
 
@@ -72,9 +73,10 @@ def change_tools(root: Path) -> tuple[Tool, ...]:
         before, after = _edited(root, _file(root, path), path, str(arguments["old"]), str(arguments["new"]))
         return difference(path, before, after)
 
+    traits = Traits(risk="writes", sequential=True, canonical=canonical_path(root))
     return (
-        tool_from_function(write_file, Traits(risk="writes", sequential=True, preview=_safely(preview_write))),
-        tool_from_function(edit_file, Traits(risk="writes", sequential=True, preview=_safely(preview_edit))),
+        tool_from_function(write_file, replace(traits, preview=_safely(preview_write))),
+        tool_from_function(edit_file, replace(traits, preview=_safely(preview_edit))),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.builtin.changes import change_tools
-from agents.builtin.inside import NotText, is_shared, opened_folder, place, read
+from agents.builtin.inside import NotText, canonical_path, is_shared, opened_folder, place, read
 from agents.builtin.matching import Line, lines_matching, lines_with
 from agents.tools import Tool, Traits, tool_from_function
 from fireside import paths
@@ -101,8 +101,8 @@ def file_tools(folder: Path) -> tuple[Tool, ...]:
         note = [f"[{unread} files were not searched: too many, or too large]"] if unread else []
         return "\n".join([*_shown(lines), *note]) or "nothing found"
 
-    looking = Traits(untrusted=True)
-    searching = Traits(untrusted=True, timeout_s=_SEARCH_S)
+    looking = Traits(untrusted=True, canonical=canonical_path(root))
+    searching = Traits(untrusted=True, timeout_s=_SEARCH_S, canonical=canonical_path(root))
     return (
         tool_from_function(list_files, looking),
         tool_from_function(read_file, looking),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from agents.sandbox.protected import SECRET_FOLDERS, is_secret_file
 from fireside.errors import ToolError
@@ -47,6 +48,15 @@ def place(root: Path, path: str) -> tuple[str, ...]:
     if any(_is_secret(part) for part in (*parts, *asked)):
         raise ToolError(f"{path!r} is where passwords or keys are kept, and those are not shared")
     return parts
+
+
+def canonical_path(root: Path) -> Callable[[Mapping[str, Any]], dict[str, str]]:
+    """What gives the argument `path` of a call its one form, for the rules about it: resolved, relative to `root`."""
+
+    def canonical(arguments: Mapping[str, Any]) -> dict[str, str]:
+        return {"path": "/".join(place(root, arguments["path"])) or "."}
+
+    return canonical
 
 
 def is_shared(name: str) -> bool:

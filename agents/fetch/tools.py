@@ -43,7 +43,12 @@ def fetch_tools(network: Network | None = None) -> tuple[Tool, ...]:
         return "\n".join([*([f"Title: {title}"] if title else []), f"URL: {page.url}", "", page.text])
 
     traits = Traits(
-        risk="network", untrusted=True, timeout_s=_TIMEOUT_S, most_characters=_MOST_CHARACTERS, preview=preview
+        risk="network",
+        untrusted=True,
+        timeout_s=_TIMEOUT_S,
+        most_characters=_MOST_CHARACTERS,
+        canonical=lambda arguments: {"url": target_of(arguments["url"]).url},
+        preview=preview,
     )
     return (tool_from_function(fetch_page, traits),)
 

@@ -128,8 +128,12 @@ FILES = (
     _replaces("rename-above-git", "sub", "sub/deep/.git/config", secrets=True),
     _replaces("rename-right-above-git", "sub/deep", "sub/deep/.git/config", secrets=True),
     _replaces("rename-above-venv", "tools", "tools/venv/bin/python", venv=True),
-    Case("change-venv", "open('tools/venv/bin/python', 'w').write('x')",
-         lambda world, ran: (world.venv / "bin/python").exists(), venv=True),
+    Case(
+        "change-venv",
+        "open('tools/venv/bin/python', 'w').write('x')",
+        lambda world, ran: (world.venv / "bin/python").exists(),
+        venv=True,
+    ),
     Case("user-names", "if 'root:' in open('/etc/passwd').read(): print('ESCAPED')"),
     Case("etc-shadow", "open('/etc/shadow').read(); print('ESCAPED')", needs_root=True),
     *(

@@ -56,8 +56,8 @@ class Case:
     """One attempt. code: Python that prints ESCAPED where it got out, with `W`, a dict of the world.
 
     escaped: looks from outside instead, where that is the proof. limits: in place of LIMITS. needs_root: only root gets
-    through without guard. landlock: whether Landlock is held to it. secrets: whether there are some in the folder, and
-    version control; Landlock then has to refuse. venv: whether Fireside's Python lies in the folder; the same.
+    through without guard. secrets: whether there are some in the folder, and version control; Landlock then has to
+    refuse. venv: whether Fireside's Python lies in the folder; the same.
     """
 
     name: str
@@ -65,7 +65,6 @@ class Case:
     escaped: Callable[[World, Ran], bool] = field(default=lambda world, ran: "ESCAPED" in ran.stdout)
     limits: Limits = LIMITS
     needs_root: bool = False
-    landlock: bool = True
     secrets: bool = False
     venv: bool = False
 

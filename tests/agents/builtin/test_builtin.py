@@ -33,6 +33,23 @@ def test_every_tool_compiles_and_its_examples_are_valid(tmp_path: Path) -> None:
         assert (tool.traits.risk == "writes") == (tool.name in ("write_file", "edit_file", "remember"))
 
 
+def test_what_files_notes_and_documents_say_is_somebody_elses_word(tmp_path: Path) -> None:
+    tools = builtin_tools(tmp_path, lambda query: [], ask=chooses_the_last, memory=True)
+    assert {tool.name: tool.traits.untrusted for tool in tools} == {
+        "calculator": False,
+        "now": False,
+        "list_files": True,
+        "read_file": True,
+        "search_files": True,
+        "write_file": False,
+        "edit_file": False,
+        "search_documents": True,
+        "remember": False,
+        "recall": True,
+        "ask_person": False,
+    }
+
+
 async def test_calculator_clock_and_search() -> None:
     passage = Passage("a.md", "A", 0, 4, "warm", None, (), 1.0, 1.0, 1.0)
     asked: list[str] = []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,32 @@ def test_a_file_that_cannot_be_used_is_not_trusted(tmp_path: Path, text: str) ->
     with pytest.raises(ToolError, match="cannot be used"):
         trust(file)
     assert trusted_files() == ()
+
+
+@pytest.mark.parametrize("hint", ["'os.nope'", "'1+'", "Plain", "Callable[[int], str]", "'Missing'", "1"])
+def test_a_hint_that_no_schema_can_be_made_of_is_a_problem_and_the_other_tools_stay(
+    file: Path, tmp_path: Path, hint: str
+) -> None:
+    bad = tmp_path / "bad.py"
+    text = (
+        "import os\nfrom collections.abc import Callable\nclass Plain: pass\n"
+        f"def f(x: {hint}) -> str:\n    'Do it.'\n    return ''\n"
+    )
+    bad.write_text(text)
+    with pytest.raises(ToolError, match="bad.py cannot be used") as caught:
+        trust(bad)
+    assert len(caught.value.message.splitlines()) == 1
+    # Trusted all the same, by an older version: the chat goes on without it.
+    bad.write_text(text.replace(f"x: {hint}", "x: int"))
+    trust(bad)
+    trust(file)
+    bad.write_text(text)
+    entries = paths.trusted_tools_file()
+    digest = next(each.sha256 for each in trusted_files() if each.name == "bad")
+    entries.write_text(entries.read_text().replace(digest, hashlib.sha256(text.encode()).hexdigest()))
+    loaded = load_trusted()
+    assert [tool.name for tool in loaded.tools] == ["my_greetings.greet"]
+    assert ["bad.f" in problem.message for problem in loaded.problems] == [True]
 
 
 @pytest.mark.parametrize("text", ["", "# Only text", "---\nname: a\n---\nx", "---\nname: a b\ndescription: d\n---\nx",

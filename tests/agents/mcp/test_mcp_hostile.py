@@ -152,7 +152,7 @@ DEATHS = {
     ),
     "prints garbage": ("print('loading\\n' * 200, flush=True); time.sleep(60)", "over 100 lines that are not MCP"),
     "hangs": ("time.sleep(60)", "did not answer within 1 seconds"),
-    "dies": ("print('oh\\x1b[2J no', file=sys.stderr); sys.exit(4)", "ended with status 4; its last words: \"oh no\""),
+    "dies": ("print('oh\\x1b[2J no', file=sys.stderr); sys.exit(4)", 'ended with status 4; its last words: "oh no"'),
     "is killed": ("os.kill(os.getpid(), 9)", "signal 9 ended it"),
     "closes its output": ("os.close(1); time.sleep(60)", "died"),
 }
@@ -204,7 +204,7 @@ def call(name, arguments):
 async def test_a_server_that_does_not_start(tmp_path: Path) -> None:
     script = "import sys\nprint('no module named x', file=sys.stderr)\nsys.exit(1)"
     scripted(tmp_path, "broken", script)
-    with pytest.raises(ToolError, match="broken did not start: it ended with status 1; its last words: \"no module"):
+    with pytest.raises(ToolError, match='broken did not start: it ended with status 1; its last words: "no module'):
         async with connected(["broken"]):
             pass
     scripted(tmp_path, "mute", "import time\nprint('hello', flush=True)\ntime.sleep(60)", start_s=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from agents.sandbox import available
-from agents.sandbox.available import Mechanism, Reason, mechanism
+from agents.sandbox.available import GUARD, Mechanism, Reason, mechanism
+from agents.sandbox.identity import check_identities, identities
 from agents.sandbox.limits import Limits
 from agents.sandbox.run import run
 from fireside.errors import ToolError
@@ -158,8 +160,53 @@ async def test_a_missing_program_is_an_exit_status(folder: Path) -> None:
     assert "cannot run no-such-program" in outcome.stderr
 
 
+@needs_a_sandbox
+async def test_folders_above_version_control_are_written_in_but_not_renamed(folder: Path) -> None:
+    if isinstance(_HELD_BY, Mechanism) and _HELD_BY.bwrap is None:
+        pytest.skip("Landlock refuses such a folder")
+    (folder / "sub/.git").mkdir(parents=True)
+    outcome = await run(["sh", "-c", "echo new > sub/file; mv sub/file sub/moved; mv sub away; ls"], folder=folder)
+    assert outcome.stdout == "sub\n"
+    assert "busy" in outcome.stderr
+    assert (folder / "sub/moved").read_text() == "new\n"
+
+
+def test_a_folder_that_is_exchanged_while_the_sandbox_is_set_up_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "sub/.git").mkdir(parents=True)
+    paths = [str(tmp_path / "sub"), str(tmp_path / "sub/.git")]
+    seen = identities(str(tmp_path), paths)
+    check_identities(seen)
+    (tmp_path / "sub").rename(tmp_path / "away")
+    (tmp_path / "sub/.git").mkdir(parents=True)
+    with pytest.raises(OSError, match="sub was changed"):
+        check_identities(seen)
+    shutil.rmtree(tmp_path / "sub")
+    (tmp_path / "sub").symlink_to("away")
+    with pytest.raises(OSError, match="sub was changed"):
+        check_identities(seen)
+    with pytest.raises(OSError, match="Not a directory"):
+        identities(str(tmp_path), paths[1:])
+
+
+@pytest.mark.parametrize("step", ["guard", "child"])
+@pytest.mark.parametrize("order", ["", "[", "{}", '{"argv": 1, "ready": "x"}'])
+def test_no_step_shows_a_traceback(step: str, order: str, tmp_path: Path) -> None:
+    (tmp_path / "order").write_text(f"{order}\n")
+    boot = GUARD[-2].replace("guard", step)
+    with (tmp_path / "order").open() as stream:
+        command = [*GUARD[:-2], boot, GUARD[-1], str(stream.fileno())]
+        done = subprocess.run(command, stdin=stream, pass_fds=(stream.fileno(),), capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert told.strip()
+    assert len(told.splitlines()) == 1
+    assert "Traceback" not in told
+    assert "sandbox/" not in told
+
+
 @pytest.mark.parametrize(
-    ("argv", "message"), [([], "no program"), (["a\0b"], "null"), (["x" * 200_000], "too long")], ids=str
+    ("argv", "message"),
+    [([], "no program"), (["a\0b"], "null"), (["echo", "\ud800"], "no valid text"), (["x" * 200_000], "too long")],
+    ids=str,
 )
 async def test_arguments_that_no_program_can_be_given(argv: list[str], message: str, folder: Path) -> None:
     with pytest.raises(ToolError, match=message):
