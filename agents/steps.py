@@ -86,7 +86,8 @@ class ToolSteps:
         tools = await self._offered()
         if len(tools) < len(self._turn.tools):
             yield ToolsNarrowed(tuple(tool.name for tool in tools), len(self._turn.tools))
-        tools += own_tools.of_turn(self._turn, self._delegate)
+        if not await self._reply.model_is_small():
+            tools += own_tools.of_turn(self._turn, self._delegate)
         known = {tool.name: tool for tool in tools}
         try:
             while not self._over:

@@ -28,10 +28,10 @@ class Turn:
     messages: the conversation, system first, ending with the person's message. library: search it and cite. tools: what
     the model may call. rules: which calls run without asking, and which never. untrusted: what came into the
     conversation from elsewhere before this turn, by name. budget: the most it may use. plans: the model may write down
-    a plan. delegates: it may give a part of the work to a turn of its own. passages: how many of the library's passages
-    the model is shown. expand_tokens: they are widened with the text around them to so many tokens, all together, where
-    the context has room. dry_run: calls are asked for but never run. keep: the conversation is one that will go on, so
-    its KV state may be written to disk. resume: go on from here, with the messages it holds.
+    a plan. delegates: it may give a part of the work to a turn of its own; small models do neither. passages: how many
+    of the library's passages the model is shown. expand_tokens: they are widened with the text around them to so many
+    tokens, all together, where the context has room. dry_run: calls are asked for but never run. keep: the conversation
+    is one that will go on, so its KV state may be written to disk. resume: go on from here, with the messages it holds.
     """
 
     messages: tuple[Message, ...]

@@ -6,7 +6,7 @@
 dates, versions, order numbers and the like). Values come from Faker, and keys and tokens from random bytes in each
 service's form, so that nothing is made by a pattern that the detector looks for. An item is found where one span
 covers nine tenths of it; a span that is in a decoy or outside the item is wrong. Exits 1 where recall is below 0.95 or
-precision below 0.9. Five more locales are printed beside it, on which nothing was tuned.
+precision below 0.9. Five more locales are printed beside it.
 """
 
 from __future__ import annotations

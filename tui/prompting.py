@@ -1,9 +1,43 @@
-"""What a stored conversation gives to the next turn: messages for the model, and what it has read from elsewhere."""
+"""What an open chat gives to its next turn: messages, tools, rules, and what it has read from elsewhere."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fireside.conversations.types import StoredMessage
 from fireside.models.types import Message
+
+if TYPE_CHECKING:
+    from agents.turn import Turn
+    from tui.session import ChatSession
+
+
+def turn_of(session: ChatSession, reply: StoredMessage) -> Turn:
+    """What the loop needs to answer the message above `reply`. Raises StorageError."""
+    from agents.approval import allowing
+    from agents.budget import Budget
+    from agents.remembered import rules_for
+    from agents.turn import Turn
+
+    assert reply.parent is not None
+    wanted, documents, tools = session.settings.reply, session.settings.documents, session.tools
+    path = session.store.path(reply.parent)
+    return Turn(
+        messages=(Message("system", session.system), *as_prompt(path)),
+        sampling=wanted.sampling(),
+        max_tokens=wanted.max_tokens,
+        adapters=(session.adapter,) if session.adapter else (),
+        library=session.library,
+        tools=tools,
+        rules=(*allowing(sorted(session.allowed)), *(rules_for(session.folder) if tools else ())),
+        untrusted=untrusted_of(path),
+        budget=Budget(steps=session.settings.tools.max_steps),
+        plans=bool(tools),
+        delegates=bool(tools),
+        passages=documents.passages,
+        expand_tokens=documents.expand_tokens,
+        keep=True,
+    )
 
 
 def untrusted_of(path: list[StoredMessage]) -> tuple[str, ...]:

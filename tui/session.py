@@ -18,11 +18,12 @@ from fireside.errors import FiresideError, ModelError, StorageError, ToolError
 from fireside.models.types import AdapterUse, ChatModel, Message, ModelInfo
 from fireside.settings import Settings
 from fireside.text import for_terminal_line
-from tui.prompting import as_prompt, untrusted_of
+from tui.prompting import as_prompt, turn_of
+from tui.servers import Servers
 
 if TYPE_CHECKING:
     from agents.builtin.ask import Ask
-    from agents.loop import Approve, Turn
+    from agents.loop import Approve
     from agents.tools import Tool
     from rag.library import Library
 
@@ -46,6 +47,7 @@ class ChatSession:
         self.library_name: str | None = None
         self.tools: tuple[Tool, ...] = ()
         self.tools_on = False
+        self.servers = Servers()
         self.folder: Path | None = settings.tools.folder
         self.allowed: set[str] = set(settings.tools.allowed)
         self.system = settings.reply.system
@@ -217,6 +219,19 @@ class ChatSession:
             self.tools_on, self.folder = before
             raise
 
+    async def use_server(self, name: str) -> tuple[str, ...]:
+        """Start an MCP server and offer its tools; a line on each thing of it that is left out. Raises ToolError."""
+        notes = await self.servers.use(name)
+        self.tools_on = True
+        self._choose_tools()
+        return notes
+
+    async def drop_server(self, name: str) -> bool:
+        """End an MCP server; False where it does not run."""
+        dropped = await self.servers.drop(name)
+        self._choose_tools()
+        return dropped
+
     def _choose_tools(self) -> None:
         """The tools that the settings want offered and that have what they need."""
         if not self.tools_on:
@@ -226,7 +241,8 @@ class ChatSession:
 
         library, passages = self.library, self.settings.documents.passages
         search = None if library is None else lambda question: library.search(question, passages)
-        self.tools = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person)
+        offered = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person)
+        self.tools = (*offered, *self.servers.tools)
 
     # Turns
 
@@ -317,6 +333,7 @@ class ChatSession:
         """Stop and save the reply being written, let go of the model, close the store."""
         self.stop()
         await self._idle.wait()
+        await self.servers.close()
         with suppress(ModelError):
             await self.model.close()
         self.store.close()
@@ -328,7 +345,7 @@ class ChatSession:
 
         try:
             await self.start_model()
-            turn = self._turn_for(reply)
+            turn = turn_of(self, reply)
         except FiresideError as error:
             yield TurnFailed(error.message, error.hint)
             return
@@ -337,31 +354,6 @@ class ChatSession:
         async with aclosing(run_traced(turn, self.model, approve, begun, "person", self.note)) as events:
             async for event in events:
                 yield event
-
-    def _turn_for(self, reply: StoredMessage) -> Turn:
-        """What the loop needs to answer the message above `reply`."""
-        from agents.approval import allowing
-        from agents.budget import Budget
-        from agents.loop import Turn
-        from agents.remembered import rules_for
-
-        assert reply.parent is not None
-        wanted = self.settings.reply
-        path = self.store.path(reply.parent)
-        return Turn(
-            messages=(Message("system", self.system), *as_prompt(path)),
-            sampling=wanted.sampling(),
-            max_tokens=wanted.max_tokens,
-            adapters=(self.adapter,) if self.adapter else (),
-            library=self.library,
-            tools=self.tools,
-            rules=(*allowing(sorted(self.allowed)), *(rules_for(self.folder) if self.tools else ())),
-            untrusted=untrusted_of(path),
-            budget=Budget(steps=self.settings.tools.max_steps),
-            passages=self.settings.documents.passages,
-            expand_tokens=self.settings.documents.expand_tokens,
-            keep=True,
-        )
 
     def _add(self, parent: int | None, role: str, text: str) -> StoredMessage:
         assert self.conversation is not None

@@ -10,7 +10,7 @@ from typing import Literal
 from fireside.errors import FiresideError
 
 Choices = Literal[
-    "", "conversations", "models", "libraries", "adapters", "tools", "tool", "configs", "stories", "themes"
+    "", "conversations", "models", "libraries", "adapters", "tools", "servers", "tool", "configs", "stories", "themes"
 ]
 """What a command's argument is chosen from; empty where it is free text or there is none."""
 
@@ -52,6 +52,7 @@ COMMANDS = (
     SlashCommand("source", "[NUMBER]", "open a source of the last reply, at its page or line"),
     SlashCommand("adapter", "[NAME[:SCALE]|off]", "apply a fine-tuned adapter", "adapters"),
     SlashCommand("tools", "[on|off|FOLDER]", "let the assistant use tools, file tools inside FOLDER", "tools"),
+    SlashCommand("mcp", "[NAME|off]", "use the tools of an MCP server; alone, list the servers", "servers"),
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),
     SlashCommand("trace", "", "what happened behind the last reply: calls, approvals, results"),
     SlashCommand("traces", "", "the runs that used tools, of all conversations"),

@@ -188,7 +188,8 @@ def _functions(entry: TrustedFile, data: bytes) -> Loaded:
         try:
             tools.append(tool_from_function(function, Traits(risk=risk, untrusted=True), entry.name))
         except FiresideError as error:
-            problems.append(error)
+            # What a schema fails with may be many lines.
+            problems.append(ToolError(for_terminal_line(error.message, 500), error.hint))
     return Loaded(tuple(tools), (), tuple(problems))
 
 

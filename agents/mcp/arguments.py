@@ -34,7 +34,7 @@ def valid_arguments(name: str, schema: Mapping[str, Any], arguments: Mapping[str
     def within_time(check: Callable[..., Any]) -> Callable[..., Any]:
         def checked(*given: Any) -> Any:
             if time.thread_time() > until:
-                raise ToolError(f"{name}: the server's schema takes too long to check these arguments against")
+                raise ToolError("the server's schema takes too long to check these arguments against")
             return check(*given)
 
         return checked
@@ -43,8 +43,8 @@ def valid_arguments(name: str, schema: Mapping[str, Any], arguments: Mapping[str
         keywords = {keyword: within_time(check) for keyword, check in Draft202012Validator.VALIDATORS.items()}
         validator = validators.extend(Draft202012Validator, keywords)
         validator(_checkable(standard(schema)), registry=Registry()).validate(dict(arguments))
-    except ToolError:
-        raise
+    except ToolError as error:
+        raise ToolError(for_terminal_line(f"{name}: {error.message}", _LONGEST_PROBLEM)) from error
     except ValidationError as error:
         place = ".".join(str(part) for part in error.absolute_path) or "arguments"
         raise ToolError(for_terminal_line(f"{name}: {place}: {error.message}", _LONGEST_PROBLEM)) from error

@@ -17,7 +17,10 @@ from agents.sandbox.limits import Limits
 from agents.sandbox.protected import Protected
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BOOT = "import sys; sys.tracebacklimit = 0; sys.path.insert(0, sys.argv.pop(1)); from agents.sandbox.guard import main; main()"
+_BOOT = (
+    "import sys; sys.tracebacklimit = 0; sys.path.insert(0, sys.argv.pop(1)); "
+    "from agents.sandbox.guard import main; main()"
+)
 GUARD = (sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT))
 """The command of the process around a program."""
 GUARD_ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}

@@ -18,7 +18,7 @@ NOT_FOUND = 127
 def main() -> None:
     """Read the order from the descriptor that the command line names; it does not come back."""
     try:
-        with open(int(sys.argv[1]), encoding="utf-8") as stream:
+        with os.fdopen(int(sys.argv[1]), encoding="utf-8") as stream:
             order = json.load(stream)
         _hold(order)
         os.write(order["ready"], b"1")

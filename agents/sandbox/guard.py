@@ -29,7 +29,10 @@ _PR_SET_CHILD_SUBREAPER, _PR_SET_PDEATHSIG = 36, 1
 _OWN_PROCESSES = 3
 """Bubblewrap, its process 1, and the program before it is the program."""
 _INTERVAL_S = 0.025
-_BOOT = "import sys; sys.tracebacklimit = 0; sys.path.insert(0, sys.argv.pop(1)); from agents.sandbox.child import main; main()"
+_BOOT = (
+    "import sys; sys.tracebacklimit = 0; sys.path.insert(0, sys.argv.pop(1)); "
+    "from agents.sandbox.child import main; main()"
+)
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _READABLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", *bubblewrap.SETTINGS)
 _PROGRAMS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")

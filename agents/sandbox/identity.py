@@ -17,7 +17,7 @@ def identities(folder: str, paths: Iterable[str]) -> dict[str, tuple[int, int]]:
 def check_identities(expected: Mapping[str, Sequence[int]]) -> None:
     """Raise OSError where one of these paths is not, or not any more, what it was."""
     for path, identity in expected.items():
-        found = os.stat(path, follow_symlinks=False)
+        found = Path(path).lstat()
         if [found.st_dev, found.st_ino] != list(identity):
             raise OSError(0, f"{path} was changed while the sandbox was set up")
 

@@ -53,8 +53,8 @@ def find_protected(folder: Path) -> Protected:
     """Look through the whole of `folder`, a resolved path, without following links.
 
     Unchanged are `.git` (its hooks and configuration run programs) and, where they lie in it, Fireside's own code and
-    Python. Raises ToolError where the folder is too large to be looked through: nothing is shared unseen; and where a
-    `.git` is a link, which cannot be kept from being replaced.
+    Python. Raises ToolError where the folder is too large to be looked through, for nothing is shared unseen, where
+    there is too much to protect, and where a `.git` is a link, which cannot be kept from being replaced.
     """
     files: list[str] = []
     folders: list[str] = []
@@ -88,17 +88,17 @@ def find_protected(folder: Path) -> Protected:
                 target = Path(entry.path).resolve()
                 if target.is_file() and target.is_relative_to(folder):
                     files.append(str(target))
-        if seen > _MOST_ENTRIES or len(files) + len(folders) + len(unchanged) > _MOST_PROTECTED:
+        if seen > _MOST_ENTRIES:
             raise ToolError(
                 f"{folder} is too large to be looked through for secrets before a program may see it",
                 "work in a smaller folder",
             )
-    return Protected(
-        tuple(sorted(set(files))),
-        tuple(sorted(folders)),
-        tuple(sorted(set(unchanged))),
-        _between(folder, {*files, *folders, *unchanged}),
-    )
+        if len(files) + len(folders) + len(unchanged) > _MOST_PROTECTED:
+            raise _too_many(folder)
+    held = _between(folder, {*files, *folders, *unchanged})
+    if len(held) > _MOST_PROTECTED:
+        raise _too_many(folder)
+    return Protected(tuple(sorted(set(files))), tuple(sorted(folders)), tuple(sorted(set(unchanged))), held)
 
 
 def check_folder(folder: Path, home: Path, fireside_home: Path) -> None:
@@ -120,6 +120,13 @@ def check_folder(folder: Path, home: Path, fireside_home: Path) -> None:
         raise ToolError(f"{folder} belongs to Fireside itself, and no program may change it", hint)
     if any(private.is_relative_to(folder) for private in (home, fireside_home)):
         raise ToolError(f"{folder} holds your whole home folder or Fireside's data: no program may change it", hint)
+
+
+def _too_many(folder: Path) -> ToolError:
+    return ToolError(
+        f"{folder} holds secrets or version control in too many places to keep a program from all of them",
+        "work in a smaller folder",
+    )
 
 
 def _between(folder: Path, paths: set[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_world import by_hand, tool
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, TextArea
 
@@ -221,6 +222,23 @@ async def test_tools_are_confined_to_a_folder_that_must_exist(chat_with: Callabl
         await chat.write("/tools off")
         await chat.shows("tools are off")
         assert chat.session.tools == ()
+
+
+async def test_the_tools_of_an_mcp_server(chat_with: Callable[..., Any], tmp_path: Path) -> None:
+    async with chat_with() as chat:
+        await chat.write("/mcp")
+        await chat.shows("no MCP servers")
+        by_hand(tmp_path, "weather", tool("forecast"))
+        await chat.write("/mcp weather")
+        await chat.shows("may ask to use weather.forecast")
+        assert "weather.forecast" in [each.name for each in chat.session.tools]
+        await chat.write("/mcp")
+        await chat.shows("weather (in use)")
+        await chat.write("/mcp nowhere")
+        await chat.shows("no MCP server")
+        await chat.write("/mcp off")
+        await chat.shows("no MCP server is in use")
+        assert "weather.forecast" not in [each.name for each in chat.session.tools]
 
 
 async def test_export_writes_markdown_and_json_and_asks_before_it_replaces(

@@ -339,6 +339,7 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "source": _source,
     "adapter": _adapter,
     "tools": tool_commands.tools,
+    "mcp": tool_commands.mcp,
     "allow": tool_commands.allow,
     "trace": tool_commands.trace,
     "traces": tool_commands.traces,
@@ -361,6 +362,10 @@ def choices(screen: ChatScreen, kind: Choices) -> Sequence[str]:
             from tui.models import remote_names
 
             return [*(model.name for model in models()), *remote_names(screen.session.settings)]
+        case "servers":
+            from agents.mcp.servers import server_names
+
+            return [*server_names(), "off"]
         case "libraries":
             from rag.library import library_names
 

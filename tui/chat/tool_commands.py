@@ -31,6 +31,27 @@ async def tools(screen: ChatScreen, argument: str) -> None:
     screen.show_notice(f"the assistant may ask to use {names}" if names else "tools are off")
 
 
+async def mcp(screen: ChatScreen, argument: str) -> None:
+    """The MCP servers there are; the tools of one; or none of them any more."""
+    from agents.mcp.servers import server_names
+
+    session = screen.session
+    if not argument:
+        running = session.servers.names
+        names = [f"{name} (in use)" if name in running else name for name in server_names()]
+        screen.show_notice(f"MCP servers: {', '.join(names)}" if names else "no MCP servers: fireside mcp add NAME ...")
+        return
+    if argument == "off":
+        for name in session.servers.names:
+            await session.drop_server(name)
+        screen.show_notice("no MCP server is in use")
+        return
+    screen.show_notice(f"starting {argument} ...")
+    notes = await session.use_server(argument)
+    found = [tool.name for tool in session.servers.tools if tool.name.startswith(f"{argument}.")]
+    screen.show_notice("\n".join([f"the assistant may ask to use {', '.join(found)}", *notes]))
+
+
 async def allow(screen: ChatScreen, argument: str) -> None:
     """Let a tool run without asking."""
     known = [tool.name for tool in screen.session.tools]

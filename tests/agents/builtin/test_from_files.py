@@ -114,7 +114,7 @@ def test_a_hint_that_no_schema_can_be_made_of_is_a_problem_and_the_other_tools_s
         f"def f(x: {hint}) -> str:\n    'Do it.'\n    return ''\n"
     )
     bad.write_text(text)
-    with pytest.raises(ToolError, match="bad.py cannot be used") as caught:
+    with pytest.raises(ToolError, match=r"bad\.py cannot be used") as caught:
         trust(bad)
     assert len(caught.value.message.splitlines()) == 1
     # Trusted all the same, by an older version: the chat goes on without it.

@@ -176,7 +176,7 @@ async def test_a_redirect_to_nowhere_is_one_error(world: World, location: str) -
 
 
 async def test_a_name_that_is_not_found(world: World) -> None:
-    with pytest.raises(ToolError, match=r"missing\.example was not found"):
+    with pytest.raises(ToolError, match=r"'missing\.example' was not found"):
         await fetch("http://missing.example/", world.network())
     world.names["empty.example"] = [()]
     with pytest.raises(ToolError, match="no usable addresses"):

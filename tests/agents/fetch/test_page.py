@@ -73,9 +73,9 @@ def test_what_is_no_page_is_refused_whatever_it_says_it_is(data: bytes, kind: st
     assert "\x1b" not in caught.value.message
 
 
-def test_a_damaged_or_empty_page_is_one_error_about_the_url() -> None:
+def test_a_damaged_or_empty_page_is_one_error_about_the_host() -> None:
     for data, kind in ((b"%PDF-1.7\nbroken", "application/pdf"), (b"<html></html>", "text/html"), (b" ", "text/html")):
-        with pytest.raises(ToolError, match=r"public\.example/a") as caught:
+        with pytest.raises(ToolError, match=r"the page of 'public\.example' ") as caught:
             page(data, kind)
         assert "/tmp" not in caught.value.message
 

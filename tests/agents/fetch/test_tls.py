@@ -52,7 +52,7 @@ async def test_the_certificate_is_checked_against_the_name(tmp_path: Path) -> No
         assert fetched.data == SECRET
         assert asked == ["public.example"]
         assert world.dialled == [(PUBLIC, 443)]
-        with pytest.raises(ToolError, match=r"other\.example cannot be reached"):
+        with pytest.raises(ToolError, match=r"'other\.example' cannot be reached"):
             await fetch("https://other.example/", world.network())
         world.tls = ssl.create_default_context()
         with pytest.raises(ToolError, match="cannot be reached"):

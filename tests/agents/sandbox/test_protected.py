@@ -67,6 +67,16 @@ def test_a_folder_too_large_to_be_looked_through_is_refused(tmp_path: Path, monk
         find_protected(tmp_path)
 
 
+def test_a_folder_with_too_much_to_protect_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a/b/c/.git").mkdir(parents=True)
+    for most in (0, 2):
+        monkeypatch.setattr(protected, "_MOST_PROTECTED", most)
+        with pytest.raises(ToolError, match="too many places"):
+            find_protected(tmp_path)
+    monkeypatch.setattr(protected, "_MOST_PROTECTED", 3)
+    assert len(find_protected(tmp_path).held) == 3
+
+
 def test_firesides_own_code_is_not_changed() -> None:
     root = Path(protected.__file__).resolve().parents[2]
     assert str(root / "agents") in find_protected(root / "agents").unchanged
