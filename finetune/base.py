@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,27 @@ class GgufVocabulary:
     def ends_turn(self, token: int) -> bool:
         """Whether generation stops at this token."""
         return self._model.ends_turn(token)
+
+    @property
+    def pad_token(self) -> int | None:
+        """The id of the padding token, or None where the model file names none."""
+        number = self._model.header.metadata.get("tokenizer.ggml.padding_token_id")
+        return number if isinstance(number, int) else None
+
+    def written(self, tokens: Sequence[int]) -> str:
+        """Tokens as text; special ones as they are written where `open_vocabulary` made this, else as nothing."""
+        return self._model.text(tokens)
+
+    def free(self) -> None:
+        """Give the model back."""
+        self._model.free()
+
+
+def open_vocabulary(base: Base) -> GgufVocabulary:
+    """The base's vocabulary alone: its weights are mapped and never read. Raises ModelError."""
+    model = Model(base.path)
+    model.write_out(model.special_tokens())
+    return GgufVocabulary(model)
 
 
 def load_for_training(path: Path) -> Any:

@@ -19,10 +19,10 @@ from typing import Any
 
 from finetune.base import Base, GgufVocabulary, find_base, load_for_training
 from finetune.config import RunConfig, load_config
-from finetune.data import data_sha256, read_split
+from finetune.data.render import render_examples
+from finetune.data.split import data_sha256, read_split
 from finetune.export import export_adapter
 from finetune.metrics import Metric
-from finetune.render import render_examples
 from finetune.run import check_name_free
 from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, write_status
 from finetune.train import Trained, train

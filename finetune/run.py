@@ -17,7 +17,7 @@ from typing import Any
 
 from finetune.base import find_base
 from finetune.config import RunConfig, write_toml
-from finetune.data import read_split
+from finetune.data.split import read_split
 from finetune.metrics import Metric, read_metric
 from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, take_lock, write_status
 from fireside import atomic, paths

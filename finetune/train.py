@@ -10,8 +10,8 @@ from typing import Any
 
 from finetune.base import Base, load_for_training
 from finetune.config import RunConfig
+from finetune.data.render import Example
 from finetune.metrics import Metric
-from finetune.render import Example
 from fireside.cores import usable_cores
 
 

@@ -17,8 +17,8 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from finetune.config import RunConfig
+from finetune.data.render import IGNORED, Example
 from finetune.metrics import Metric
-from finetune.render import IGNORED, Example
 from fireside.errors import TrainingError
 
 

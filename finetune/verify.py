@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.render import Example
+from finetune.data.render import Example
 from fireside.models.gguf.forcing import TeacherForcing
 
 if TYPE_CHECKING:

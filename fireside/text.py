@@ -29,6 +29,8 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ufff9-\ufffb\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
 )
+# Printable to Unicode, and yet nothing to see: variation selectors, fillers, joiners of graphemes.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _BREAKS = re.compile("\r\n?|\u2028|\u2029")
 
 
@@ -44,7 +46,9 @@ def for_terminal(text: str) -> str:
 def visible(text: str) -> str:
     """`text` with everything that could not be seen written as an escape, newlines and tabs left: for what a person has
     to judge, where leaving something out would hide it."""
-    return "".join(each if each in "\n\t" or each.isprintable() else _escaped(each) for each in text)
+    return "".join(
+        each if each in "\n\t" or (each.isprintable() and not _UNSEEN.match(each)) else _escaped(each) for each in text
+    )
 
 
 def _escaped(character: str) -> str:

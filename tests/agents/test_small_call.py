@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -159,5 +161,6 @@ def test_what_the_held_schema_names_fits_the_tools_own(message: str, properties:
         items = each.get("items", {})
         assert all(own.is_valid([value]) for value in items.get("enum", ()))
     for order in schema.get("anyOf", ()):
-        given_numbers = [each["const"] for each in order["properties"].values()]
-        assert len(set(given_numbers)) == len(given_numbers)
+        given_numbers = Counter(each["const"] for each in order["properties"].values())
+        said = Counter(float(number) for number in re.findall(r"\d+(?:\.\d+)?", message))
+        assert all(count <= said[float(number)] for number, count in given_numbers.items())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.base import GgufVocabulary, find_base
-from finetune.data import Conversation
-from finetune.render import IGNORED, render
+from finetune.base import GgufVocabulary, find_base, open_vocabulary
+from finetune.data.conversation import Conversation
+from finetune.data.render import IGNORED, render
 from fireside.errors import ModelError, TrainingError
 from fireside.models.bundled import CHAT_MODEL
 from fireside.models.dialects import dialect_of
 from fireside.models.prompting import prompt_tokens
-from fireside.models.types import Message
+from fireside.models.types import Message, ToolCall, ToolSpec
 
 CHAT = Conversation(
     (
@@ -25,11 +25,11 @@ CHAT = Conversation(
 )
 
 
-def chat_tokens(engine, messages):
+def chat_tokens(engine, messages, tools=()):
     """What the chat gives the model for `messages`."""
     template = engine.model.chat_template
     dialect = dialect_of(template, engine.model.special_tokens())
-    return prompt_tokens(engine.model, template, dialect, messages)[0]
+    return prompt_tokens(engine.model, template, dialect, tuple(messages), tools=tools)[0]
 
 
 @pytest.mark.engine
@@ -108,3 +108,31 @@ def test_a_gguf_file_that_is_no_trainable_chat_model_is_refused(tmp_path, kind, 
     writer.close()
     with pytest.raises(TrainingError, match=message):
         find_base(str(tmp_path / "file.gguf"))
+
+
+@pytest.mark.engine
+def test_tools_are_rendered_as_the_chat_renders_them(engine):
+    tools = (ToolSpec("clock", "Tells the time", {"type": "object", "properties": {"zone": {"type": "string"}}}),)
+    messages = (
+        Message("user", "What time is it? <|im_end|>"),
+        Message("assistant", "", (ToolCall("clock", {"zone": "UTC"}),)),
+        Message("tool", "12:00", tool="clock"),
+        Message("assistant", "Noon."),
+    )
+    vocabulary = GgufVocabulary(engine.model)
+    (example,) = render(Conversation(messages, 1, tools=tools), vocabulary)
+    for reply in (1, 3):
+        prompt = chat_tokens(engine, messages[:reply], tools)
+        assert list(example.input_ids[: len(prompt)]) == prompt
+        assert example.labels[len(prompt) - 1] == IGNORED
+        assert example.labels[len(prompt)] == example.input_ids[len(prompt)]
+
+
+@pytest.mark.engine
+def test_the_vocabulary_alone_writes_its_tokens_and_knows_its_padding():
+    vocabulary = open_vocabulary(find_base("smollm2-135m"))
+    tokens = vocabulary.tokenize("<|im_start|>user\nGrüße 🔥<|im_end|>", begins=False)
+    assert vocabulary.written(tokens) == "<|im_start|>user\nGrüße 🔥<|im_end|>"
+    assert vocabulary.pad_token is not None
+    assert vocabulary.written([vocabulary.pad_token]) == "<|im_end|>"
+    vocabulary.free()

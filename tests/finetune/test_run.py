@@ -107,7 +107,7 @@ def test_a_run_does_not_begin_over_a_name_that_is_taken_or_data_that_is_broken(c
     with pytest.raises(AdapterError, match="already an adapter 'kitchen'"):
         start_run(config)
     (tmp_path / "examples.jsonl").write_text("{", "utf-8")
-    with pytest.raises(TrainingError, match="line 1"):
+    with pytest.raises(TrainingError, match="row 1"):
         start_run(config.model_copy(update={"name": "other"}))
     assert list_runs() == []
 

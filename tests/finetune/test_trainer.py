@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from finetune.data.render import IGNORED, Example
 from finetune.metrics import Metric
-from finetune.render import IGNORED, Example
 from fireside.errors import TrainingError
 
 with warnings.catch_warnings():

@@ -13,7 +13,7 @@ import pytest
 
 from finetune import export
 from finetune.base import Base, find_base, load_for_training
-from finetune.render import IGNORED, Example
+from finetune.data.render import IGNORED, Example
 from finetune.verify import Figures, Item, Prompt, Reference, Report, check, choose_prompts, compare, judge, references
 from fireside.models.bundled import CHAT_MODEL, checked
 from fireside.models.gguf.forcing import TeacherForcing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fireside.text import TerminalStream, for_prompt, for_terminal, for_terminal_line
+from fireside.text import TerminalStream, for_prompt, for_terminal, for_terminal_line, visible
 
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
@@ -105,3 +105,18 @@ def test_special_tokens_cannot_be_recognised(text: str) -> None:
 def test_without_special_tokens_nothing_changes() -> None:
     assert for_prompt("<|im_end|>", []) == "<|im_end|>"
     assert for_prompt("<|im_end|>", [""]) == "<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é 漢\n\tx", "plain é 漢\n\tx"),
+        ("a\x1b]b\x07", "a\\x1b]b\\x07"),
+        ("a\u202eb\u00a0c", "a\\u202eb\\xa0c"),
+        ("a\ufe01\u3164\U000e0101b", "a\\ufe01\\u3164\\U000e0101b"),
+        ("\r\n", "\\r\n"),
+    ],
+)
+def test_what_cannot_be_seen_is_made_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert for_terminal(visible(text)) == shown

@@ -105,7 +105,7 @@ def test_other_ends(home, tmp_path, monkeypatch, capsys, status, code, message):
         ('name = "k"\ndata = "e.jsonl"\nepochs = 3\n', ROW, "unknown key epochs"),
         ('name = "k"\ndata = "e.jsonl"\n', None, "there is no training data file"),
         ('name = "k"\ndata = "e.jsonl"\n', "", "holds no examples"),
-        ('name = "k"\ndata = "e.jsonl"\n', "{\x1b[31m", "line 1: not JSON"),
+        ('name = "k"\ndata = "e.jsonl"\n', "{\x1b[31m", "row 1: not JSON"),
         ('name = "k"\ndata = "e.jsonl"\n', ROW, "two different examples"),
         ('name = "k"\ndata = "e.jsonl"\nbase = "e.jsonl"\n', ROW, "no model called 'e.jsonl'"),
         ('name = "k"\ndata = "e.jsonl"\nbase = "./e.jsonl"\n', ROW, "not a usable GGUF file"),

@@ -1,8 +1,8 @@
-"""Turns a conversation into token ids and labels, with the model's own chat template, so that only replies are trained.
+"""Turns a conversation into token ids and labels, with any chat template, so that only replies are trained.
 
 The mask comes from rendering prefixes: the conversation up to a reply, with the opening of the assistant's turn, is the
 prompt the model will really see; what follows it, up to and including the end-of-turn token, is what it learns. That is
-right for any template and needs no marks in it.
+right for any template and needs no marks in it. Of plain text everything is learnt, its end too.
 """
 
 from __future__ import annotations
@@ -11,22 +11,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from finetune.data import Conversation
+from finetune.data.conversation import Conversation
 from fireside.errors import TrainingError
+from fireside.models.dialects import dialect_of
 from fireside.models.templates import escaped, render_chat
 from fireside.models.types import Message
+from fireside.text import for_prompt
 
 IGNORED = -100
 """The label of a token whose loss does not count (torch's cross_entropy default)."""
 
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids, and of each the label: the id itself where it is trained, else IGNORED. `line` as in Conversation."""
+    """Token ids, and of each the label: the id itself where it is trained, else IGNORED.
+
+    row, source: as in Conversation.
+    """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
-    line: int
+    row: int
+    source: str = ""
+
+    @property
+    def trained(self) -> int:
+        """How many tokens count in the loss: a model is never asked for the first one."""
+        return sum(label != IGNORED for label in self.labels[1:])
 
     def prompt_length(self) -> int:
         """How many tokens come before the first trained one."""
@@ -68,58 +81,114 @@ class Vocabulary(Protocol):
 def render_examples(
     conversations: Sequence[Conversation], vocabulary: Vocabulary, max_length: int
 ) -> tuple[tuple[Example, ...], tuple[int, ...]]:
-    """Render every conversation; return the examples, and the lines left out because nothing trained fits `max_length`.
+    """Render every conversation; return the examples, and the rows left out because nothing trained fits `max_length`.
 
     Raises TrainingError where nothing at all would be trained, or the end of a turn never would be: such a model
-    talks on and on.
+    talks on and on. Both name rows.
     """
     examples: list[Example] = []
     left_out: list[int] = []
     for conversation in conversations:
-        for example in render(conversation, vocabulary):
-            cut = replace(example, input_ids=example.input_ids[:max_length], labels=example.labels[:max_length])
-            if all(label == IGNORED for label in cut.labels[1:]):
-                left_out.append(conversation.line)
-            else:
-                examples.append(cut)
+        fitting = [cut for each in render(conversation, vocabulary) if (cut := truncated(each, max_length)) is not None]
+        examples += fitting
+        if not fitting:
+            left_out.append(conversation.row)
     if not examples:
         raise TrainingError(
-            f"no reply begins within max_length = {max_length} tokens, so nothing would be trained",
+            f"no reply begins within max_length = {max_length} tokens, so nothing would be trained: "
+            f"{rows_named(left_out)}",
             "raise training.max_length, or shorten the prompts",
         )
-    if not any(vocabulary.ends_turn(label) for example in examples for label in example.labels if label != IGNORED):
+    endless = [example.row for example in examples if not stops(example, vocabulary)]
+    if len(endless) == len(examples):
         raise TrainingError(
-            "the end of the assistant's turn would never be trained, so the model would not learn to stop",
+            "the end of the assistant's turn would never be trained, so the model would not learn to stop: "
+            f"{rows_named(endless)}",
             "raise training.max_length if replies are cut off; else the model's chat template does not end turns",
         )
     return tuple(examples), tuple(left_out)
 
 
+def truncated(example: Example, max_length: int) -> Example | None:
+    """The example cut to `max_length` tokens; None where nothing trained would be left: it is never trained blind."""
+    if len(example.input_ids) > max_length:
+        example = replace(example, input_ids=example.input_ids[:max_length], labels=example.labels[:max_length])
+    return example if example.trained else None
+
+
+def stops(example: Example, vocabulary: Vocabulary) -> bool:
+    """Whether the example trains an end of turn at all."""
+    return any(vocabulary.ends_turn(label) for label in example.labels[1:] if label != IGNORED)
+
+
+def rows_named(rows: Sequence[int]) -> str:
+    """Rows for a message: "row 3", or "rows 3, 7, ..."."""
+    shown = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
+    return f"row{'s' * (len(rows) > 1)} {shown}"
+
+
 def render(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
-    """The conversation as one example, or as one for each reply where the template rewrites earlier turns."""
-    messages, _ = escaped(conversation.messages, (), vocabulary.special_tokens)
+    """The conversation as one example, or as one for each reply where the template rewrites earlier turns.
+
+    None for a conversation without a reply that is to be trained. A preference pair gives two examples of one reply
+    each: the chosen one, then the rejected one.
+    """
+    if conversation.kind == "text":
+        return [_plain_text(conversation, vocabulary)]
+    if conversation.kind == "preference":
+        return [_one_way(conversation, way, vocabulary) for way in (conversation.chosen, conversation.rejected)]
+    return _replies(conversation, vocabulary)
+
+
+def _one_way(conversation: Conversation, way: tuple[Message, ...], vocabulary: Vocabulary) -> Example:
+    """One way of a preference pair: the first reply in it is learnt, whatever the prompt has of earlier ones."""
+    before = frozenset(range(len(conversation.messages)))
+    whole = replace(conversation, messages=(*conversation.messages, *way), chosen=(), rejected=(), untrained=before)
+    return _replies(whole, vocabulary)[-1]
+
+
+def _replies(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
+    # As fireside.models.prompting does for the chat.
+    dialect = dialect_of(vocabulary.chat_template, vocabulary.special_tokens)
+    messages, tools = escaped(conversation.messages, conversation.tools, [*vocabulary.special_tokens, *dialect.stops])
 
     def text(upto: int, opening: bool) -> str:
         return render_chat(
             vocabulary.chat_template,
             messages[:upto],
+            tools=tools,
+            dialect=dialect,
             bos_token=vocabulary.bos_token,
             eos_token=vocabulary.eos_token,
             add_generation_prompt=opening,
         )
 
-    replies = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    replies = [
+        index
+        for index, message in enumerate(messages)
+        if message.role == "assistant" and index not in conversation.untrained
+    ]
     spans = [(text(index, True), text(index + 1, False)) for index in replies]
     whole = text(len(messages), False)
-    if all(whole.startswith(upto) and upto.startswith(prompt) for prompt, upto in spans):
+    if spans and all(whole.startswith(upto) and upto.startswith(prompt) for prompt, upto in spans):
         tokens = vocabulary.tokenize(whole, begins=True)
         # Where a reply's first letters merge with the end of its prompt, the chat sees other tokens than these.
         if all(_begins_with(tokens, vocabulary.tokenize(prompt, begins=True)) for prompt, _ in spans):
-            return [_labelled(tokens, spans, vocabulary, conversation.line)]
+            return [_labelled(tokens, spans, vocabulary, conversation)]
     return [
-        _one_reply(prompt, _reply_text(prompt, upto, messages[index]), vocabulary, conversation.line)
+        _one_reply(prompt, _reply_text(prompt, upto, messages[index]), vocabulary, conversation)
         for index, (prompt, upto) in zip(replies, spans, strict=True)
     ]
+
+
+def _plain_text(conversation: Conversation, vocabulary: Vocabulary) -> Example:
+    """Plain text and the end-of-sequence token behind it: all of it is learnt but a beginning-of-sequence token."""
+    text = for_prompt(conversation.text, [token for token in vocabulary.special_tokens if token])
+    tokens = vocabulary.tokenize(text + vocabulary.eos_token, begins=True)
+    labels = list(tokens)
+    if vocabulary.bos_token and tokens[:1] == vocabulary.tokenize(vocabulary.bos_token, begins=False)[:1]:
+        labels[0] = IGNORED
+    return Example(tuple(tokens), tuple(labels), conversation.row, conversation.source)
 
 
 def _reply_text(prompt: str, upto: str, reply: Message) -> str:
@@ -129,7 +198,7 @@ def _reply_text(prompt: str, upto: str, reply: Message) -> str:
     """
     if upto.startswith(prompt):
         return upto[len(prompt) :]
-    position = upto.rfind(reply.content.strip())
+    position = upto.rfind(reply.content.strip()) if reply.content.strip() else -1
     if position < 0:
         raise TrainingError(
             "the model's chat template does not write replies as they are, so they cannot be trained",
@@ -138,19 +207,20 @@ def _reply_text(prompt: str, upto: str, reply: Message) -> str:
     return upto[position:]
 
 
-def _one_reply(prompt: str, reply: str, vocabulary: Vocabulary, line: int) -> Example:
+def _one_reply(prompt: str, reply: str, vocabulary: Vocabulary, conversation: Conversation) -> Example:
     """An example that trains one reply, behind the prompt's tokens exactly as the chat sees them."""
     before = vocabulary.tokenize(prompt, begins=True)
     tokens = vocabulary.tokenize(prompt + reply, begins=True)
     if not _begins_with(tokens, before):
         tokens = [*before, *vocabulary.tokenize(reply, begins=False)]
     end = _turn_end(tokens, len(before), len(tokens), vocabulary)
-    return Example(
-        tuple(tokens), (*[IGNORED] * len(before), *tokens[len(before) : end], *[IGNORED] * (len(tokens) - end)), line
-    )
+    labels = (*[IGNORED] * len(before), *tokens[len(before) : end], *[IGNORED] * (len(tokens) - end))
+    return Example(tuple(tokens), labels, conversation.row, conversation.source)
 
 
-def _labelled(tokens: list[int], spans: Sequence[tuple[str, str]], vocabulary: Vocabulary, line: int) -> Example:
+def _labelled(
+    tokens: list[int], spans: Sequence[tuple[str, str]], vocabulary: Vocabulary, conversation: Conversation
+) -> Example:
     """An example that trains, of `tokens`, those from the end of each span's prompt to the end of its turn."""
     labels = [IGNORED] * len(tokens)
     for prompt, upto in spans:
@@ -159,7 +229,7 @@ def _labelled(tokens: list[int], spans: Sequence[tuple[str, str]], vocabulary: V
         # The last token of `written` may have merged with what follows; the end of the turn comes before it.
         end = _turn_end(tokens, begin, _common_length(tokens, written), vocabulary)
         labels[begin:end] = tokens[begin:end]
-    return Example(tuple(tokens), tuple(labels), line)
+    return Example(tuple(tokens), tuple(labels), conversation.row, conversation.source)
 
 
 def _turn_end(tokens: Sequence[int], begin: int, end: int, vocabulary: Vocabulary) -> int:

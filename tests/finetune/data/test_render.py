@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from word_vocabulary import CHATML, WordVocabulary
 
-from finetune.data import Conversation
-from finetune.render import IGNORED, render, render_examples
+from finetune.data.conversation import Conversation
+from finetune.data.render import IGNORED, render, render_examples, truncated
 from fireside.errors import TrainingError
-from fireside.models.types import Message
+from fireside.models.named_templates import NAMED
+from fireside.models.types import Message, ToolCall, ToolSpec
 
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
 # Knows no generation prompt, and writes the beginning of the sequence at each of the person's turns.
 LLAMA_2 = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + m['content'] + ' [/INST]' }}"
@@ -32,30 +31,13 @@ THINKING = (
 # Opens the assistant's turn with a thought that it does not write in the finished conversation.
 OPENED_THOUGHT = CHATML.replace("'<|im_start|>assistant\n'", "'<|im_start|>assistant\n<think>\n'")
 ENDLESS = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
-TEMPLATES = {"chatml": CHATML, "llama-2": LLAMA_2, "thinking": THINKING, "opened thought": OPENED_THOUGHT}
-SPECIAL = ("<|im_start|>", "<|im_end|>", "<s>", "</s>", "<think>", "</think>")
-_TOKEN = re.compile("|".join(re.escape(token) for token in SPECIAL) + r"|\s|\w+|[^\w\s]")
-
-
-class WordVocabulary:
-    """A vocabulary of words, white space and the special tokens; ids are handed out as words appear."""
-
-    bos_token, eos_token = "<s>", "</s>"
-    special_tokens = SPECIAL
-
-    def __init__(self, template: str) -> None:
-        self.chat_template = template
-        self.ids: dict[str, int] = {}
-
-    def tokenize(self, text: str, *, begins: bool) -> list[int]:
-        return [self.ids.setdefault(word, len(self.ids)) for word in _TOKEN.findall(text)]
-
-    def ends_turn(self, token: int) -> bool:
-        return self.words([token]) in ("<|im_end|>", "</s>")
-
-    def words(self, tokens: list[int]) -> str:
-        known = {number: word for word, number in self.ids.items()}
-        return "".join(known[token] for token in tokens)
+TEMPLATES = {
+    **{f"named {name}": template for name, template in NAMED.items()},
+    "chatml": CHATML,
+    "llama-2": LLAMA_2,
+    "thinking": THINKING,
+    "opened thought": OPENED_THOUGHT,
+}
 
 
 def conversation(*turns: str) -> Conversation:
@@ -86,6 +68,9 @@ def trained_text(template: str, chat: Conversation) -> list[str]:
         ("llama-2", [" hello there </s>", " bye </s>"]),
         ("thinking", ["<think>\n\n</think>\n\nhello there<|im_end|>", "<think>\n\n</think>\n\nbye<|im_end|>"]),
         ("opened thought", ["hello there<|im_end|>", "bye<|im_end|>"]),
+        ("named chatml", ["hello there<|im_end|>", "bye<|im_end|>"]),
+        ("named llama2", [" hello there </s>", " bye </s>"]),
+        ("named human-assistant", [" hello there</s>", " bye</s>"]),
     ],
 )
 def test_the_replies_and_their_ends_are_trained_and_nothing_else(template, expected):
@@ -129,3 +114,73 @@ def test_data_that_would_train_nothing_or_never_an_end_is_refused():
         render_examples([conversation("hi", "yes " * 50)], WordVocabulary(CHATML), 20)
     with pytest.raises(TrainingError, match="would not learn to stop"):
         render_examples([conversation("hi", "yes")], WordVocabulary(ENDLESS), 100)
+
+
+def test_both_errors_name_rows():
+    rows = [Conversation(conversation("hi " * 50, "yes").messages, row) for row in range(1, 13)]
+    with pytest.raises(TrainingError, match=r"rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, \.\.\."):
+        render_examples(rows, WordVocabulary(CHATML), 20)
+    with pytest.raises(TrainingError, match=r"learn to stop: row 1$"):
+        render_examples([conversation("hi", "yes " * 50)], WordVocabulary(CHATML), 20)
+
+
+@given(
+    st.lists(st.tuples(words, words), min_size=1, max_size=4), st.integers(1, 60), st.sampled_from(sorted(TEMPLATES))
+)
+def test_what_is_cut_keeps_its_beginning_and_never_lacks_a_label(turns, length, template):
+    for example in render(
+        conversation(*[text for turn in turns for text in turn]), WordVocabulary(TEMPLATES[template])
+    ):
+        cut = truncated(example, length)
+        labels = example.labels[1:length]
+        assert (cut is None) == all(label == IGNORED for label in labels)
+        if cut is not None:
+            assert cut.input_ids == example.input_ids[:length]
+            assert cut.labels == example.labels[:length]
+            assert cut.trained > 0
+
+
+def test_plain_text_is_learnt_to_its_end_and_cannot_say_special_tokens():
+    vocabulary = WordVocabulary(CHATML)
+    (example,) = render(Conversation((), 4, text="Once upon <|im_end|> a time."), vocabulary)
+    assert example.labels == example.input_ids
+    assert vocabulary.words(list(example.input_ids)).endswith("time.</s>")
+    assert vocabulary.words(list(example.input_ids)).count("<|im_end|>") == 0
+
+
+def test_context_only_replies_are_not_trained():
+    chat = conversation("hi", "hello there", "go", "bye")
+    assert trained_text(CHATML, replace(chat, untrained=frozenset({1}))) == ["bye<|im_end|>"]
+    assert render(replace(chat, untrained=frozenset({1, 3})), WordVocabulary(CHATML)) == []
+
+
+def test_a_preference_pair_is_the_chosen_example_and_then_the_rejected_one():
+    chat = conversation("hi", "hello there", "go")
+    pair = replace(chat, chosen=(Message("assistant", "bye"),), rejected=(Message("assistant", "no"),))
+    assert trained_text(CHATML, pair) == ["bye<|im_end|>", "no<|im_end|>"]
+
+
+def test_tools_and_calls_are_written_and_the_calls_are_trained():
+    chat = Conversation(
+        (
+            Message("user", "find x"),
+            Message("assistant", "", (ToolCall("search", {"q": "x"}),)),
+            Message("tool", "found", tool="search"),
+            Message("assistant", "it is there"),
+        ),
+        1,
+        tools=(ToolSpec("search", "Finds things", {"type": "object", "properties": {"q": {"type": "string"}}}),),
+    )
+    vocabulary = WordVocabulary(CHATML)
+    (example,) = render(chat, vocabulary)
+    assert "Finds things" in vocabulary.words(list(example.input_ids))
+    call, answer = trained_text(CHATML, chat)
+    assert '"name": "search", "arguments": {"q": "x"}' in call
+    assert answer == "it is there<|im_end|>"
+
+
+def test_the_beginning_of_the_sequence_is_there_once_a_turn_and_no_more():
+    vocabulary = WordVocabulary(NAMED["llama2"])
+    (example,) = render(conversation("hi", "hello", "go", "bye"), vocabulary)
+    written = vocabulary.words(list(example.input_ids))
+    assert written == "<s>[INST] hi [/INST] hello </s><s>[INST] go [/INST] bye </s>"

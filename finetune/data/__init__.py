@@ -1,0 +1,1 @@
+"""Training data: read, mapped to conversations, cleaned, split, rendered to tokens, and looked at."""
