@@ -89,8 +89,9 @@ async def test_typing_a_command_offers_completions(chat_with: Callable[..., Any]
         dropdown = chat.screen.query_one(Dropdown)
         await chat.pilot.press("/", "t")
         assert dropdown.display
-        assert [completion.label.split()[0] for completion in dropdown.completions] == ["/tools", "/train", "/theme"]
-        await chat.pilot.press("down", "down", "tab")
+        offered = [completion.label.split()[0] for completion in dropdown.completions]
+        assert offered == ["/tools", "/trace", "/traces", "/train", "/theme"]
+        await chat.pilot.press("down", "down", "down", "down", "tab")
         assert chat.screen.prompt.text == "/theme "
         await chat.shows("› dark" if dropdown.place is not None else "dark")
         await chat.pilot.press("l", "enter")
