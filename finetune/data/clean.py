@@ -27,6 +27,7 @@ _COUNT = 8
 # Half of the lines: code and worked problems have more copies in them than web pages.
 _COPIED_LINES = 0.5
 _LINES = 10
+_MOST_ROUNDS = 8
 
 
 def repair(rows: Iterable[Conversation]) -> Iterator[Conversation]:
@@ -39,11 +40,16 @@ def repair(rows: Iterable[Conversation]) -> Iterator[Conversation]:
 
 
 def repaired(text: str) -> str:
-    """One text as `repair` leaves it."""
-    if not text.isascii():
-        text = _ftfy(text)
-    text = _INVISIBLE.sub("", for_terminal(text))
-    return _BLANK_LINES.sub("\n\n\n", _LINE_ENDS.sub("", text)).strip()
+    """One text as `repair` leaves it; repaired again, it stays as it is."""
+    for _ in range(_MOST_ROUNDS):
+        before = text
+        if not text.isascii():
+            text = _ftfy(text)
+        text = _INVISIBLE.sub("", for_terminal(text))
+        text = _BLANK_LINES.sub("\n\n\n", _LINE_ENDS.sub("", text)).strip()
+        if text == before:
+            break  # what was garbled twice may look like text garbled once
+    return text
 
 
 def pair_turns(rows: Iterable[Conversation]) -> Iterator[Conversation]:
