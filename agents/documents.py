@@ -96,7 +96,7 @@ class DocumentAnswer:
             return rewrite.leans(
                 rewritten=self._answering(query, found),
                 alone=self._answering(self._question, alone),
-                crossed=self._answering(self._question, found),
+                crossed=self._answering(self._question, found) if rewrite.has_own_words(self._question) else None,
                 threshold=self._calibration.threshold,
             )
 

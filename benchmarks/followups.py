@@ -6,8 +6,9 @@ The folder holds `xquad_en/` (XQuAD, English) and `fairytaleqa/` (BEIR layout). 
 follow each other about one paragraph or story and share a name or a noun with its article: in the second a pronoun
 takes its place, the one of he, she and it that the text uses most, "they" for a plural, in the form its place asks for.
 Beside them stand the questions as they were, none of which should be rewritten, and how much is lost where one is.
-A turn searches for the question rewritten and as it stands, and takes one (`rag.rewrite.leans`). Exits 1 where what it
-takes regains less than half of what the pronoun lost.
+A turn searches for the question rewritten and as it stands, and takes one (`rag.rewrite.leans`). The follow-ups of the
+other corpus, asked after a question of this one, should be refused. Exits 1 where what a turn takes regains less than
+half of what the pronoun lost, or where it takes more than a tenth of these for answered.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from rag.encoded import EncodedOnce
 from rag.evaluate import DEPTH, mean, means, search_scores
 from rag.library import Library
 from rag.relevance import BUNDLED, answering
-from rag.rewrite import Exchange, carried, leans, needs_context
+from rag.rewrite import Exchange, carried, has_own_words, leans, needs_context
 from rag.testsets import Corpus, Question
 from rag.types import Passage
 from rag.words import STOPWORDS
@@ -47,6 +48,9 @@ UNRELATED = 3
 
 LEAST_REGAINED = 0.5
 """Of the nDCG that the follow-up loses."""
+
+MOST_STRAYED = 0.1
+"""Of the follow-ups about something else, those that are taken for answered."""
 
 
 @dataclass(frozen=True)
@@ -188,15 +192,21 @@ def dialogues(texts: Texts) -> list[Dialogue]:
     ]
 
 
-def row(read: Callable[[Path, Path], tuple[Corpus, Texts]], data: Path, work: Path) -> bool:
+def drawn_of(texts: Texts) -> list[Dialogue]:
+    """So many dialogues, the same every time."""
+    every = dialogues(texts)
+    return random.Random(0).sample(every, min(DIALOGUES, len(every)))
+
+
+def row(name: str, data: Path, work: Path) -> bool:
     """Print one corpus's figures; whether what the program does regains enough."""
     began = time.perf_counter()
-    corpus, texts = read(data, work)
+    corpus, texts = ROWS[name](data, work)
+    foreign = [each.follow_up for other in ROWS if other != name for each in drawn_of(ROWS[other](data, work)[1])]
     names = {str(path.absolute()): name for path, name in corpus.files.items()}
     folder = work / "libraries" / corpus.name
     folder.mkdir(parents=True, exist_ok=True)
-    every = dialogues(texts)
-    drawn = random.Random(0).sample(every, min(DIALOGUES, len(every)))
+    drawn = drawn_of(texts)
     with closing(Library(folder)) as library:
         ingest.add(library, list(corpus.files), CHUNK_TOKENS)
         judge = EncodedOnce(library.judge)
@@ -211,7 +221,7 @@ def row(read: Callable[[Path, Path], tuple[Corpus, Texts]], data: Path, work: Pa
 
         def chosen(query: str, before: str) -> Found:
             alone, leaning = searched(query), rewritten(query, before)
-            crossed = answering(query, leaning.passages[:PASSAGES], judge)
+            crossed = answering(query, leaning.passages[:PASSAGES], judge) if has_own_words(query) else None
             return leaning if leans(leaning.odds, alone.odds, crossed, BUNDLED.threshold) else alone
 
         def told(label: str, asked: Sequence[tuple[Question, Found]]) -> float:
@@ -240,8 +250,11 @@ def row(read: Callable[[Path, Path], tuple[Corpus, Texts]], data: Path, work: Pa
             "  rewritten after an unrelated question", [(each, rewritten(each.text, other)) for each, other in changed]
         )
         told("  what a turn takes after that", [(each, chosen(each.text, other)) for each, other in changed])
+        strayed = [chosen(each, random.Random(number).choice(drawn).before) for number, each in enumerate(foreign)]
+        strays = mean(float(each.odds >= BUNDLED.threshold) for each in strayed)
     regained = (found - raw) / (whole - raw) if whole > raw else 1.0
-    good = regained >= LEAST_REGAINED
+    good = regained >= LEAST_REGAINED and strays <= MOST_STRAYED
+    print(f"  follow-ups about something else, {len(foreign)}: taken for answered {strays:.3f}, at most {MOST_STRAYED}")
     print(
         f"  {'reached' if good else 'MISSED '} regained: {regained:.2f}, at least {LEAST_REGAINED} "
         f"({time.perf_counter() - began:.0f} s)"
@@ -249,7 +262,7 @@ def row(read: Callable[[Path, Path], tuple[Corpus, Texts]], data: Path, work: Pa
     return good
 
 
-ROWS = {"xquad": xquad, "fairytaleqa": fairytaleqa}
+ROWS: dict[str, Callable[[Path, Path], tuple[Corpus, Texts]]] = {"xquad": xquad, "fairytaleqa": fairytaleqa}
 
 
 def main() -> int:
@@ -261,7 +274,7 @@ def main() -> int:
     good = True
     with tempfile.TemporaryDirectory() as temporary:
         for name in [options.row] if options.row else ROWS:
-            good &= row(ROWS[name], options.data, options.keep or Path(temporary))
+            good &= row(name, options.data, options.keep or Path(temporary))
     return 0 if good else 1
 
 

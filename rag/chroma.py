@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from fireside.errors import StorageError
 from fireside.interrupts import interrupts_held
@@ -147,7 +148,11 @@ class Server:
     def _is_private(self) -> bool:
         """Whether nobody on the way can read what is sent."""
         parts = urlsplit(self.address)
-        return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme == "https":
+            return True
+        # A proxy would take what is meant for this machine through another one.
+        proxied = bool(getproxies().keys() & {"http", "all"}) and not proxy_bypass(parts.hostname or "")
+        return parts.hostname in ("localhost", "127.0.0.1", "::1") and not proxied
 
     def _refuse_without_token(self, response: Any) -> None:
         """Raises StorageError where this answer says that the server wants another token, or one at all."""
@@ -201,7 +206,12 @@ def checked_address(address: str) -> str:
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number
         good = False
-    if not good or parts.username or parts.query or parts.fragment:
+    if good and "@" in parts.netloc:  # the address is kept and shown: nothing secret may be in it
+        raise StorageError(
+            f"what holds a name or a password is not the address of a Chroma server: {parts.hostname}",
+            f"leave it out; a token belongs in {TOKEN_VARIABLE}",
+        )
+    if not good or parts.query or parts.fragment:
         raise StorageError(
             f"{address!r} is not the address of a Chroma server",
             f"write it as http://HOST:PORT or https://HOST/TENANT/DATABASE; a token belongs in {TOKEN_VARIABLE}",

@@ -76,8 +76,14 @@ def repair(library: Library, chunk_tokens: int, overlap: int = 0) -> list[str]:
             lost = connection.execute(f"DELETE FROM chunks WHERE {_OWNERLESS}").rowcount
             lost += connection.execute(f"DELETE FROM full_text WHERE rowid IN ({_STRAY_TEXTS})").rowcount
             sound = _sound_vectors(library)
-            connection.execute(f"UPDATE chunks SET embedding = NULL WHERE embedding NOT IN ({sound})")
-            lost += connection.execute(f"DELETE FROM vectors WHERE id NOT IN ({sound}) OR {_UNUSED}").rowcount
+            damaged = f"embedding NOT IN ({sound})"
+            ids = connection.execute(f"SELECT DISTINCT embedding FROM chunks WHERE {damaged}").fetchall()
+            connection.execute(f"UPDATE chunks SET embedding = NULL WHERE {damaged}")
+            if store.setting(database, store.MIGRATING) is None:
+                lost += connection.execute(f"DELETE FROM vectors WHERE id NOT IN ({sound}) OR {_UNUSED}").rowcount
+            else:  # those that no chunk uses yet are the other encoder's
+                connection.executemany("DELETE FROM vectors WHERE id = ?", map(tuple, ids))
+                lost += len(ids)
         if lost:
             done.append(f"removed {lost:,} chunks, texts and vectors that belonged to nothing or were damaged")
         broken = {*_badly_cut(database), *_without_vectors(library, database)}
@@ -172,6 +178,10 @@ def _vectors(library: Library, database: Database) -> Finding:
             "vectors", "fault", f"vectors are missing of {_documents(lacking)}", _repair(library.name), lacking
         )
     ((unused,),) = database.read(f"SELECT count(*) FROM vectors WHERE {_UNUSED}")
+    migrating = store.setting(database, store.MIGRATING)
+    if unused and migrating is not None:
+        found = f"every chunk has one; {unused:,} of {migrating} wait for the rest"
+        return Finding("vectors", "note", found, f"go on, or end it: fireside docs rebuild {_into(library.name)}")
     if unused:
         return Finding("vectors", "fault", f"{unused:,} vectors belong to no chunk", _repair(library.name))
     return Finding("vectors", "ok", "every chunk has one")

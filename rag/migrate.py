@@ -35,7 +35,9 @@ def migrate(
     """
     before = store.setting(database, store.ENCODER)
     if before is None or before == encoder.id:
+        store.set_setting(database, store.MIGRATING, None)
         return 0
+    store.set_setting(database, store.MIGRATING, encoder.id)
     keys: dict[int, str] = {}
     made = 0
     for round_ in range(_ROUNDS):
@@ -43,10 +45,18 @@ def migrate(
         if fill and round_ == 0:
             fill(encoder.id, keys)
         current = set(store.generation_and_ids(database)[1])
-        if store.change_encoder(
+        if change_encoder(
             database, {chunk: key for chunk, key in keys.items() if chunk in current}, before, encoder.id
         ):
             return made
+        if (others := store.setting(database, store.ENCODER)) != before:
+            if others == encoder.id:
+                return made
+            raise DocumentError(
+                f"another program has given the library the encoder {others} meanwhile", "choose one, and do it again"
+            )
+        if len(store.keys_there(database, keys.values())) < len(set(keys.values())):
+            keys.clear()  # somebody took vectors out that no chunk used yet: all are looked for again
     raise DocumentError(
         "the library changes faster than it can be embedded anew",
         "wait until other programs have added their documents",
@@ -71,3 +81,28 @@ def _embed_all(
         if progress:
             progress(min(len(keys), total), total)
     return made
+
+
+def change_encoder(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    """Give every chunk the cached vector of its key and make `now` the encoder of the library; one transaction.
+
+    Nothing happens, and False is returned, where the chunks are not those of `keys` any more, a vector is not there, or
+    `before` is not the encoder any more.
+    """
+    with database.transaction() as connection:
+        if {chunk for (chunk,) in connection.execute("SELECT id FROM chunks")} != set(keys):
+            return False
+        if not set(keys.values()) <= {key for (key,) in connection.execute("SELECT key FROM vectors")}:
+            return False
+        if connection.execute("SELECT value FROM settings WHERE name = ?", (store.ENCODER,)).fetchone()[0] != before:
+            return False
+        connection.executemany(
+            "UPDATE chunks SET embedding = (SELECT id FROM vectors WHERE key = ?) WHERE id = ?",
+            [(key, chunk) for chunk, key in keys.items()],
+        )
+        connection.execute("UPDATE documents SET recipe = replace(recipe, ?, ?)", (before, now))
+        connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (store.ENCODER, now))
+        connection.execute("DELETE FROM settings WHERE name = ?", (store.MIGRATING,))
+        connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")
+        connection.execute("UPDATE state SET generation = generation + 1")
+        return True

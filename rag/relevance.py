@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from fireside import atomic
@@ -148,9 +148,11 @@ def calibration_of(folder: Path) -> Calibration:
     """The calibration kept in a library's folder by `keep`, or the bundled one where there is none for this encoder."""
     try:
         kept = Calibration(**json.loads((folder / _FILE).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        *numbers, encoder = astuple(kept)
+        usable = all(math.isfinite(number) for number in numbers) and encoder == ENCODER_ID
+    except (OSError, ValueError, TypeError, RecursionError):
         return BUNDLED
-    return kept if kept.encoder == ENCODER_ID else BUNDLED
+    return kept if usable else BUNDLED
 
 
 def keep(folder: Path, calibration: Calibration) -> None:

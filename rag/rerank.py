@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ MAX_TOKENS = 512
 """Tokens of question and passage together that are read, at most: a passage has at most 254 of the encoder's."""
 
 _SETTING = "the setting documents.reranker takes a folder, or the name of a model in the Hugging Face cache"
+_ACTIVATION = re.compile(
+    r"torch\.nn\.(?:modules\.(?:activation|linear)\.)?(?:Identity|Sigmoid|Tanh|Softmax|LogSigmoid)"
+)
 
 
 class CrossEncoderReranker:
@@ -135,6 +139,14 @@ def _check(folder: Path) -> None:
             f"{folder} is no cross-encoder: its architecture is {', '.join(map(str, architectures)) or 'not named'}",
             "a cross-encoder scores a question and a text together, as cross-encoder/ms-marco-MiniLM-L6-v2 does",
         )
+    # Named in the configuration, any function of torch would be called.
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    own = config.get("sentence_transformers")
+    fields = {**(own if isinstance(own, dict) else {}), **config}
+    named = [str(each) for key, each in fields.items() if "activation_f" in key and each]
+    calls = [each for each in named if "." in each and not _ACTIVATION.fullmatch(each)]
+    if calls:
+        raise ModelError(f"{folder} names {calls[0]} as its activation, which is none", "use another model")
     modules = _listed(folder / "modules.json") if (folder / "modules.json").exists() else []
     kinds = [str(module.get("type") if isinstance(module, dict) else module) for module in modules]
     foreign = [kind for kind in kinds if not kind.startswith("sentence_transformers.")]

@@ -31,6 +31,9 @@ _TEXTS = "SELECT rowid, context, body FROM full_text WHERE rowid IN ({})"
 ENCODER = "encoder"
 """The setting with the id of the encoder that made the library's vectors (`rag.library` refuses another)."""
 
+MIGRATING = "migrating"
+"""The setting with the id of the encoder whose vectors are being made: they belong to no chunk before all are there."""
+
 SERVER = "server"
 """The setting with the address of a Chroma server that holds the library's vectors instead of its folder."""
 
@@ -232,6 +235,12 @@ def cached_vectors(database: Database, keys: Iterable[str]) -> dict[str, Vectors
     return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in rows}
 
 
+def keys_there(database: Database, keys: Iterable[str]) -> set[str]:
+    """Those of `keys` whose vectors are known."""
+    rows = _by_parameters(database, "SELECT key FROM vectors WHERE key IN ({})", list(dict.fromkeys(keys)))
+    return {key for (key,) in rows}
+
+
 def vectors_of(database: Database, chunk_ids: Sequence[int]) -> dict[int, Vectors]:
     """The vectors of these chunks, each float32 of shape (dimension,)."""
     with interrupts_held():
@@ -260,12 +269,13 @@ def stem_counts(database: Database, chunk_ids: Iterable[int]) -> dict[int, bytes
 
 def count_stems(database: Database) -> None:
     """Count the stems of the chunks that came before these counts were kept, some hundred a transaction."""
-    missing = "SELECT chunk FROM stem_counts WHERE counts IS NULL LIMIT ?"
+    # An older Fireside that has the library open adds chunks without so much as a place for them.
+    missing = "SELECT id FROM chunks LEFT JOIN stem_counts ON chunk = id WHERE counts IS NULL LIMIT ?"
     while rows := database.read(missing, (_PARAMETERS,)):
         counts = stem_counts(database, [chunk for (chunk,) in rows])
         with database.transaction() as connection:
             connection.executemany(
-                "UPDATE stem_counts SET counts = ? WHERE chunk = ?",
+                "INSERT OR REPLACE INTO stem_counts (chunk, counts) SELECT id, ? FROM chunks WHERE id = ?",
                 [(counts.get(chunk, b""), chunk) for (chunk,) in rows],
             )
 
@@ -311,25 +321,6 @@ def cache_vectors(database: Database, vectors: Mapping[str, Vectors]) -> None:
             "INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)",
             [(key, vector.tobytes()) for key, vector in vectors.items()],
         )
-
-
-def change_encoder(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
-    """Give every chunk the cached vector of its key and make `now` the encoder of the library; one transaction.
-
-    Nothing happens, and False is returned, where the chunks are not those of `keys` any more.
-    """
-    with database.transaction() as connection:
-        if {chunk for (chunk,) in connection.execute("SELECT id FROM chunks")} != set(keys):
-            return False
-        connection.executemany(
-            "UPDATE chunks SET embedding = (SELECT id FROM vectors WHERE key = ?) WHERE id = ?",
-            [(key, chunk) for chunk, key in keys.items()],
-        )
-        connection.execute("UPDATE documents SET recipe = replace(recipe, ?, ?)", (before, now))
-        connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (ENCODER, now))
-        connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")
-        connection.execute("UPDATE state SET generation = generation + 1")
-        return True
 
 
 def generation_and_ids(database: Database) -> tuple[int, list[int]]:

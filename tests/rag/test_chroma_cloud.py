@@ -147,3 +147,22 @@ def test_a_token_is_sent_in_clear_to_this_machine_only(tmp_path: Path, monkeypat
         with pytest.raises(StorageError, match="sent over https only"):
             Server(address.replace("127.0.0.1", "127.1"), "chunks", tmp_path / "stamp").opened("")
         assert {token for _, token in handler.seen} == {None}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "none", "private"),
+    [
+        ("", "", True),
+        ("http://proxy:3128", "", False),
+        ("http://proxy:3128", "localhost,127.0.0.1", True),
+    ],
+)
+def test_a_proxy_would_carry_the_token_off_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, none: str, private: bool
+) -> None:
+    for name in ("all_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", none)
+    assert Server("http://127.0.0.1:8000", "chunks", tmp_path / "stamp")._is_private == private
+    assert Server("https://cloud.example/t/d", "chunks", tmp_path / "stamp")._is_private

@@ -70,8 +70,18 @@ def test_a_server_that_is_not_there_changes_nothing(library: Library, folder: Pa
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1:8000", "ftp://host", "http://", "http://host:port", "http://me:pw@host"]
+    "address",
+    [
+        "127.0.0.1:8000",
+        "ftp://host",
+        "http://",
+        "http://host:port",
+        "http://me:pw@host",
+        "https://:pw@host",
+        "http://@host",
+    ],
 )
 def test_an_address_of_another_form_is_refused(library: Library, address: str) -> None:
-    with pytest.raises(StorageError, match="not the address of a Chroma server"):
+    with pytest.raises(StorageError, match="not the address of a Chroma server") as caught:
         library.use_server(address)
+    assert "pw" not in caught.value.message

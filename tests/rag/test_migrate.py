@@ -13,7 +13,7 @@ import pytest
 from fireside.database import Database
 from fireside.encoder import BundledEncoder
 from fireside.errors import DocumentError
-from rag import ingest, migrate, store
+from rag import doctor, ingest, migrate, store
 from rag.library import Library
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_a_migration_goes_on_where_it_was_cut_off(filled: Library, monkeypatch: 
 def test_the_index_is_filled_before_it_serves(filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Library(filled.folder, ByLetters())
     ready = filled.folder / "chroma.next" / "stamp"
-    changed = store.change_encoder
+    changed = migrate.change_encoder
     seen: list[tuple[bool, int]] = []
 
     def change(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
@@ -114,7 +114,7 @@ def test_the_index_is_filled_before_it_serves(filled: Library, tmp_path: Path, m
         seen.append((ready.exists(), len(filled.search(QUESTION, 9))))
         return changed(database, keys, before, now)
 
-    monkeypatch.setattr(store, "change_encoder", change)
+    monkeypatch.setattr(migrate, "change_encoder", change)
     with store.opened(other.database) as database:
         migrate.migrate(database, other.encoder, None, partial(other.index.fill_beforehand, database))
         assert seen == [(True, 5), (True, 5)]
@@ -165,4 +165,54 @@ def test_what_is_added_meanwhile_is_embedded_too(
     monkeypatch.setattr(migrate, "_ROUNDS", 0)
     with pytest.raises(DocumentError, match="changes faster"):
         filled.migrate()
+    other.close()
+
+
+def test_vectors_that_were_taken_out_meanwhile_are_made_again(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No chunk is ever left without a vector, and none is searched for in vain."""
+    other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
+    tries = []
+
+    def after_a_loss(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+        tries.append(len(keys))
+        if len(tries) == 1:
+            with database.transaction() as connection:
+                connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")
+        return change(database, keys, before, now)
+
+    monkeypatch.setattr(migrate, "change_encoder", after_a_loss)
+    assert other.migrate() == 8
+    assert tries == [4, 4]
+    assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    with store.opened(other.database) as database:
+        assert database.read("SELECT count(*) FROM chunks WHERE embedding IS NULL")[0][0] == 0
+    other.close()
+
+
+def test_a_repair_leaves_the_vectors_of_a_migration(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
+    seen = []
+
+    def after_a_repair(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+        seen.append({finding.check: finding.state for finding in doctor.examine(filled, 200)}["vectors"])
+        assert doctor.repair(filled, 200) == []
+        return change(database, keys, before, now)
+
+    monkeypatch.setattr(migrate, "change_encoder", after_a_repair)
+    assert other.migrate() == 4
+    assert seen == ["note"]
+    assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    other.close()
+
+
+def test_another_programs_migration_in_between_is_one_error(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
+
+    def after_another(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+        store.set_setting(database, store.ENCODER, "third")
+        return change(database, keys, before, now)
+
+    monkeypatch.setattr(migrate, "change_encoder", after_another)
+    with pytest.raises(DocumentError, match="another program has given the library the encoder third"):
+        other.migrate()
     other.close()

@@ -127,3 +127,8 @@ def test_a_calibration_is_kept_with_the_library_and_for_its_encoder_only(tmp_pat
     assert calibration_of(tmp_path) == BUNDLED
     (tmp_path / "relevance.json").write_text('{"intercept": ')
     assert calibration_of(tmp_path) == BUNDLED
+    for wrong in ('"a"', "NaN", "1e999", "null", "[1]"):
+        (tmp_path / "relevance.json").write_text(
+            f'{{"intercept": {wrong}, "cosine": 1, "words": 1, "lead": 1, "outstanding": 1}}'
+        )
+        assert calibration_of(tmp_path) == BUNDLED, wrong

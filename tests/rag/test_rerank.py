@@ -150,6 +150,13 @@ def test_code_of_its_own_is_refused(damaged: Path) -> None:
     assert "brings code of its own (own.Transformer)" in refused(damaged)
 
 
+def test_a_function_that_is_no_activation_is_not_called(damaged: Path) -> None:
+    config = json.loads((damaged / "config.json").read_text())
+    for own in ({"activation_fn": "torch.hub.list"}, {"activation_fn": "os.system"}):
+        (damaged / "config.json").write_text(json.dumps(config | {"sentence_transformers": own}))
+        assert "as its activation" in refused(damaged)
+
+
 def test_several_labels_are_refused(tmp_path: Path) -> None:
     save_cross_encoder(tmp_path / "three", labels=3)
     assert "it has 3 labels, and a reranker has one" in refused(tmp_path / "three")

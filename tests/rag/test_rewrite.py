@@ -97,12 +97,15 @@ async def test_what_a_model_words_is_taken_where_the_conversation_has_its_words(
 @pytest.mark.parametrize(
     ("rewritten", "alone", "crossed", "leaning"),
     [
-        (1.0, 0.0, -3.0, True),  # alone it finds nothing that answers
+        (1.0, 0.0, -0.4, True),  # alone it finds nothing that answers
+        (1.0, -4.0, -3.0, False),  # the added words find what they are about, and nothing of the question
+        (1.0, -4.0, None, True),  # the question has no words that could be found
+        (0.0, -4.0, None, False),
         (0.0, 1.0, 1.0, False),
         (0.0, 0.0, 0.0, False),
         (1.0, 2.0, 1.9, True),  # what the added words find answers the question alone nearly as well
         (3.0, 2.0, 0.5, False),
     ],
 )
-def test_which_of_both_searches_answers(rewritten: float, alone: float, crossed: float, leaning: bool) -> None:
+def test_which_of_both_searches_answers(rewritten: float, alone: float, crossed: float | None, leaning: bool) -> None:
     assert leans(rewritten, alone, crossed, threshold=0.5) == leaning
