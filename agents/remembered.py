@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,13 +87,8 @@ def _key(folder: Path | None) -> str:
     return "" if folder is None else str(folder.resolve())
 
 
-@contextmanager
-def _opened() -> Iterator[Database]:
+def _opened() -> closing[Database]:
     # FULL: what was decided about a tool must not be lost in a power cut.
-    database = Database(
-        paths.approvals_database(), application_id=APPLICATION_ID, migrations=_MIGRATIONS, synchronous="FULL"
+    return closing(
+        Database(paths.approvals_database(), application_id=APPLICATION_ID, migrations=_MIGRATIONS, synchronous="FULL")
     )
-    try:
-        yield database
-    finally:
-        database.close()

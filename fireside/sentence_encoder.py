@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from fireside.cores import usable_cores
 from fireside.encoder import by_length, token_counts, tokenizer_words
 from fireside.errors import ModelError
 from fireside.interrupts import interrupts_held
+from fireside.sentence_models import number_format, quietly, said, stay_offline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +136,7 @@ class SentenceEncoder:
                 )
             except Exception as error:  # torch raises what it likes: no memory, a token the model has no row for
                 raise ModelError(
-                    f"the encoder {self._name} failed: {_said(error)}", "try another encoder: documents.encoder"
+                    f"the encoder {self._name} failed: {said(error)}", "try another encoder: documents.encoder"
                 ) from error
         vectors: Vectors = np.asarray(made, dtype=np.float32)
         if not np.isfinite(vectors).all():
@@ -198,7 +197,7 @@ def _folder_of(name: str) -> Path:
         if name and place.is_dir():
             return place.absolute()
     if not folder.is_absolute() and name.count("/") <= 1:
-        _stay_offline()
+        stay_offline()
         with interrupts_held():
             from huggingface_hub import snapshot_download
             from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -268,20 +267,13 @@ def _sha256(file: Path) -> str:
     return file_sha256(file)
 
 
-def _stay_offline() -> None:
-    """Tell Hugging Face's libraries, which look when they are imported, to ask no server and to report nothing."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-
 def _loaded(folder: Path, name: str) -> Any:
     """The sentence-transformers model in `folder`, for inference, on a CUDA GPU where there is one."""
-    _stay_offline()
+    stay_offline()
     with interrupts_held():
         try:
             import torch
             from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging as transformers_logging
         except ImportError as error:
             raise ModelError(
                 f"the encoder {name} needs sentence-transformers, which cannot be imported: {error}",
@@ -289,31 +281,20 @@ def _loaded(folder: Path, name: str) -> Any:
             ) from error
 
     torch.set_num_threads(usable_cores())
-    gpu = torch.cuda.is_available()
-    voice: Any = transformers_logging  # its functions have no types
-    # They would warn, and draw bars, across the screen.
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    verbosity, bar = voice.get_verbosity(), voice.is_progress_bar_enabled()
-    voice.set_verbosity_error()
-    voice.disable_progress_bar()
     try:
-        return SentenceTransformer(
-            str(folder),
-            device="cuda" if gpu else "cpu",
-            trust_remote_code=False,
-            local_files_only=True,
-            # 16-bit numbers, which many models are kept in, are fast on a GPU and many times slower on most CPUs.
-            model_kwargs={"use_safetensors": True, "dtype": "auto" if gpu else torch.float32},
-        ).eval()
+        with quietly():
+            return SentenceTransformer(
+                str(folder),
+                device="cuda" if torch.cuda.is_available() else "cpu",
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": number_format()},
+            ).eval()
     except Exception as error:  # a model folder is a stranger's; whatever reading it fails with is the folder's fault
         raise ModelError(
-            f"the encoder {name} cannot be loaded: {_said(error)}",
+            f"the encoder {name} cannot be loaded: {said(error)}",
             "its files may be damaged or incomplete; get the model again, or set another documents.encoder",
         ) from error
-    finally:
-        voice.set_verbosity(verbosity)
-        if bar:
-            voice.enable_progress_bar()
 
 
 def _without_spaces(text: str, start: int, end: int, tokens: int) -> tuple[int, int, int]:
@@ -324,7 +305,3 @@ def _without_spaces(text: str, start: int, end: int, tokens: int) -> tuple[int, 
         return start, end, tokens
     start += len(word) - len(word.lstrip())
     return start, start + len(inner), tokens
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

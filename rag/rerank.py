@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fireside.errors import ModelError
 from fireside.interrupts import interrupts_held
 from fireside.paths import expanded, models_folder
+from fireside.sentence_models import number_format, quietly, said, stay_offline
 
 if TYPE_CHECKING:
     from rag.search import Rerank
@@ -58,7 +58,7 @@ class CrossEncoderReranker:
                 )
             except Exception as error:  # torch raises what it likes: no memory, a token the model has no row for
                 raise ModelError(
-                    f"the reranker {self.name} failed: {_said(error)}", "try another, or none: documents.reranker"
+                    f"the reranker {self.name} failed: {said(error)}", "try another, or none: documents.reranker"
                 ) from error
             scores = 1 / (1 + np.exp(-np.clip(np.asarray(logits, dtype=np.float64), -500, 500)))
         if not np.isfinite(scores).all():
@@ -80,7 +80,7 @@ def _folder_of(name: str) -> Path:
     for folder in (models_folder() / name, expanded(name)):
         if folder.is_dir():
             return folder
-    _stay_offline()
+    stay_offline()
     with interrupts_held():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -96,34 +96,21 @@ def _folder_of(name: str) -> Path:
 def _loaded(folder: Path) -> Any:
     """The sentence-transformers CrossEncoder in `folder`, for inference."""
     _check(folder)
-    _stay_offline()
+    stay_offline()
     with interrupts_held():
-        import torch
-        import transformers
         from sentence_transformers import CrossEncoder
-
-    # It would draw a bar, and warn, across the screen.
-    logging: Any = transformers.utils.logging  # its functions have no types
-    bar, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    # Numbers of 16 bits, as many models are kept in, are fast on a GPU and many times slower on most CPUs.
-    dtype = "auto" if torch.cuda.is_available() else torch.float32
     try:
-        model = CrossEncoder(
-            str(folder),
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, "dtype": dtype},
-        )
+        with quietly():
+            model = CrossEncoder(
+                str(folder),
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": number_format()},
+            )
     except Exception as error:  # a model folder is a stranger's; whatever reading it fails with is the folder's fault
         raise ModelError(
-            f"the reranker in {folder} cannot be loaded: {_said(error)}", "the download may be incomplete"
+            f"the reranker in {folder} cannot be loaded: {said(error)}", "the download may be incomplete"
         ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
     if model.num_labels != 1:
         raise ModelError(f"{folder} is no reranker: it has {model.num_labels} labels, and a reranker has one", _SETTING)
     model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
@@ -166,12 +153,3 @@ def _listed(file: Path, key: str | None = None) -> list[Any]:
     if not isinstance(found, list):
         raise ModelError(f"{file.parent} is no model: its {file.name} is missing or cannot be read", _SETTING)
     return found
-
-
-def _stay_offline() -> None:
-    """Tell Hugging Face's libraries, which look when they are imported, to ask no server."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

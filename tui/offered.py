@@ -19,19 +19,23 @@ def offered_tools(
     folder: Path | None,
     search: Callable[[str], Sequence[Passage]] | None,
     ask: Ask | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> tuple[Tool, ...]:
     """Every tool of these kinds that has what it needs: files and programs a folder, documents a library, a question
     somebody to answer it, programs a sandbox that works here. The person's own run as far as their files are trusted.
 
-    Raises ToolError or StorageError.
+    note: told in a line what is left out, and why. Raises ToolError or StorageError.
     """
     from agents.builtin import builtin_tools
 
     more: list[Tool] = []
     if "programs" in kinds and folder is not None:
+        from agents.sandbox.available import available
         from agents.sandbox.tools import program_tools
 
         more += program_tools(folder)
+        if reason := available():
+            note(f"shell and python are off: {reason.message} ({reason.hint})")
     if "web" in kinds:
         from agents.fetch.tools import fetch_tools
 
@@ -39,7 +43,10 @@ def offered_tools(
     if "own" in kinds:
         from agents.builtin.from_files import load_trusted
 
-        more += load_trusted().tools
+        loaded = load_trusted()
+        more += loaded.tools
+        for problem in loaded.problems:
+            note(f"left out: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
     return builtin_tools(
         folder if "files" in kinds else None,
         search if "documents" in kinds else None,
@@ -49,6 +56,11 @@ def offered_tools(
     )
 
 
-def every_tool(folder: Path | None, search: Callable[[str], Sequence[Passage]] | None) -> tuple[Tool, ...]:
+def every_tool(
+    folder: Path | None,
+    search: Callable[[str], Sequence[Passage]] | None,
+    ask: Ask | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> tuple[Tool, ...]:
     """Every tool that has what it needs, whatever the settings want offered."""
-    return offered_tools(TOOL_KINDS, folder, search)
+    return offered_tools(TOOL_KINDS, folder, search, ask, note)

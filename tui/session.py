@@ -241,7 +241,7 @@ class ChatSession:
 
         library, passages = self.library, self.settings.documents.passages
         search = None if library is None else lambda question: library.search(question, passages)
-        offered = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person)
+        offered = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person, self.note)
         self.tools = (*offered, *self.servers.tools)
 
     # Turns

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,12 +121,7 @@ def _found(key: str, query: str) -> list[tuple[str, float]]:
     return [(str(row["text"]), float(row["made"])) for row in rows]
 
 
-@contextmanager
-def _opened() -> Iterator[Database]:
-    database = Database(
-        paths.memory_database(), application_id=APPLICATION_ID, migrations=_MIGRATIONS, synchronous="FULL"
+def _opened() -> closing[Database]:
+    return closing(
+        Database(paths.memory_database(), application_id=APPLICATION_ID, migrations=_MIGRATIONS, synchronous="FULL")
     )
-    try:
-        yield database
-    finally:
-        database.close()

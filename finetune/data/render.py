@@ -16,6 +16,7 @@ from fireside.errors import TrainingError
 from fireside.models.dialects import dialect_of
 from fireside.models.templates import escaped, render_chat
 from fireside.models.types import Message
+from fireside.prefix import common_prefix
 from fireside.text import for_prompt
 
 IGNORED = -100
@@ -227,7 +228,7 @@ def _labelled(
         begin = len(vocabulary.tokenize(prompt, begins=True))
         written = vocabulary.tokenize(upto, begins=True)
         # The last token of `written` may have merged with what follows; the end of the turn comes before it.
-        end = _turn_end(tokens, begin, _common_length(tokens, written), vocabulary)
+        end = _turn_end(tokens, begin, common_prefix(list(tokens), list(written)), vocabulary)
         labels[begin:end] = tokens[begin:end]
     return Example(tuple(tokens), tuple(labels), conversation.row, conversation.source)
 
@@ -242,13 +243,3 @@ def _turn_end(tokens: Sequence[int], begin: int, end: int, vocabulary: Vocabular
 
 def _begins_with(tokens: Sequence[int], beginning: Sequence[int]) -> bool:
     return list(tokens[: len(beginning)]) == list(beginning)
-
-
-def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """The length of the longest common beginning."""
-    length = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

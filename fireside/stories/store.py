@@ -15,6 +15,7 @@ from typing import TypedDict, Unpack
 from fireside import paths
 from fireside.database import Database, storable
 from fireside.errors import StorageError
+from fireside.prefix import common_prefix
 from fireside.stories.manuscript import Manuscript, Piece
 from fireside.stories.migrations import APPLICATION_ID, MIGRATIONS
 
@@ -65,7 +66,7 @@ class Story:
         """Make `manuscript` the saved one; only what differs is written, in one transaction. Raises StorageError."""
         old = self.manuscript
         pieces = [piece for piece in manuscript.pieces.values() if old.pieces.get(piece.id) is not piece]
-        kept = _common_prefix(old.steps, manuscript.steps)
+        kept = common_prefix(old.steps, manuscript.steps)
         with self._database.transaction() as connection:
             now = self._next_revision(connection)
             connection.executemany(
@@ -199,13 +200,3 @@ def _read_manuscript(database: Database, position: int) -> Manuscript:
     ]
     steps = tuple(row["head"] for row in database.read("SELECT head FROM steps ORDER BY position"))
     return Manuscript({piece.id: piece for piece in pieces}, steps, position)
-
-
-def _common_prefix(one: tuple[int | None, ...], other: tuple[int | None, ...]) -> int:
-    """How many leading entries are the same."""
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count

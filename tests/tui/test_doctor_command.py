@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from agents.sandbox.available import Mechanism, Reason
 from fireside import paths
 from tui import cli
 from tui.commands import doctor
 
-CHECKS = ["Python", "data folder", "settings", "full-text search", "chat model", "encoder"]
+CHECKS = ["Python", "data folder", "settings", "full-text search", "chat model", "encoder", "sandbox"]
 
 
 @pytest.mark.engine
@@ -47,3 +48,12 @@ def test_a_data_folder_that_cannot_be_used_and_a_full_disk(
     found = doctor._home()
     assert not found.ok
     assert found.fix
+
+
+def test_a_missing_sandbox_is_told_and_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Mechanism(None))
+    assert (doctor._sandbox().ok, doctor._sandbox().found) == (True, "Landlock")
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Reason("there is no bwrap", "install it"))
+    found = doctor._sandbox()
+    assert found.ok
+    assert found.found == "none, so shell and python are off: there is no bwrap (install it)"

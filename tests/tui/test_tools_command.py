@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from agents.sandbox.available import Mechanism, Reason
 from tui import cli
 
 NAMES = [
     "calculator", "now", "list_files", "read_file", "search_files", "write_file", "edit_file", "search_documents",
-    "remember", "recall", "ask_person", "fetch_page",
+    "remember", "recall", "ask_person", "shell", "python", "fetch_page",
 ]  # fmt: skip
 
 
-def test_every_tool_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_tool_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Mechanism(None))
     assert cli.main(["tools", "list", "--json"]) == 0
     tools = json.loads(capsys.readouterr().out)
     assert [tool["name"] for tool in tools] == NAMES
@@ -23,6 +25,16 @@ def test_every_tool_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "calculator(expression)\n    Work out arithmetic" in out
     assert out.count("\n") == 2 * len(NAMES)
+
+
+def test_without_a_sandbox_the_list_says_why_no_program_is_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Reason("there is no bwrap", "install it"))
+    assert cli.main(["tools", "list", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [tool["name"] for tool in json.loads(captured.out)] == [n for n in NAMES if n not in ("shell", "python")]
+    assert captured.err == "shell and python are off: there is no bwrap (install it)\n"
 
 
 def test_own_tools_are_added_shown_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

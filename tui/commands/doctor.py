@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run every check; 1 if one failed."""
-    findings = [check() for check in (_python, _home, _settings, _search, _chat_model, _encoder)]
+    findings = [check() for check in (_python, _home, _settings, _search, _chat_model, _encoder, _sandbox)]
     if options.json:
         emit([asdict(finding) for finding in findings])
     else:
@@ -134,3 +134,13 @@ def _encoder() -> Finding:
         return f"{encoder.id}, {vectors.shape[1]} dimensions"
 
     return _checked("encoder", body)
+
+
+def _sandbox() -> Finding:
+    """What holds the programs that the assistant may run. Without one it runs none, which is no fault."""
+    from agents.sandbox.available import Reason, mechanism
+
+    found = mechanism()
+    if isinstance(found, Reason):
+        return Finding("sandbox", True, f"none, so shell and python are off: {found.message} ({found.hint})")
+    return Finding("sandbox", True, found.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from fireside.errors import DocumentError, FiresideError
+from tui.at_once import each_of
 from tui.commands.actions import add_action
 from tui.commands.evaluate_tools import add_tools_action
 from tui.commands.reranking import add_rerank, chosen_reranker
@@ -206,32 +206,20 @@ def _answer(options: argparse.Namespace, library: Library, outcomes: Sequence[Ou
 
     settings = load()
     model = open_for_evaluation(settings, options.model, options.at_once)
-    progress = Progress("answering", "questions")
-    unanswered = iter(outcomes)
-    done = itertools.count(1)
 
-    async def answer_some() -> None:
-        for outcome in unanswered:
-            began = time.perf_counter()
-            finished = await _turn(library, model, outcome["question"], settings.documents)
-            outcome["answer"] = _checked(library, finished) | {"seconds": time.perf_counter() - began}
-            outcome["refused"] = finished.refused
-            progress.update(next(done), len(outcomes))
+    async def answer(outcome: Outcome) -> None:
+        began = time.perf_counter()
+        finished = await _turn(library, model, outcome["question"], settings.documents)
+        outcome["answer"] = _checked(library, finished) | {"seconds": time.perf_counter() - began}
+        outcome["refused"] = finished.refused
 
     async def answer_all() -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(options.at_once):
-                    group.create_task(answer_some())
-        except* FiresideError as errors:
-            raise errors.exceptions[0] from None
+            await each_of(outcomes, answer, options.at_once, Progress("answering", "questions"))
         finally:
             await model.close()
 
-    try:
-        asyncio.run(answer_all())
-    finally:
-        progress.finish()
+    asyncio.run(answer_all())
 
 
 async def _turn(library: Library, model: ChatModel, question: str, documents: DocumentSettings) -> TurnFinished:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fireside.errors import FiresideError, ToolError
+from fireside.errors import ToolError
+from tui.at_once import each_of
 from tui.commands.actions import add_action
 from tui.console import Progress, emit, note, say
 
@@ -89,25 +89,12 @@ async def _asked(options: argparse.Namespace, items: Sequence[Item]) -> list[Out
 
     opened, adapters = await _model(options)
     model = Asked(opened, grammar=not options.no_grammar, native=options.native)
-    progress = Progress("asking", "items")
-    outcomes: dict[int, Outcome] = {}
-    waiting, done = iter(enumerate(items)), itertools.count(1)
-
-    async def ask_some() -> None:
-        for place, item in waiting:
-            outcomes[place] = await ask(item, model, adapters)
-            progress.update(next(done), len(items))
-
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(options.at_once):
-                group.create_task(ask_some())
-    except* FiresideError as errors:
-        raise errors.exceptions[0] from None
+        return await each_of(
+            items, lambda item: ask(item, model, adapters), options.at_once, Progress("asking", "items")
+        )
     finally:
-        progress.finish()
         await model.close()
-    return [outcomes[place] for place in range(len(items))]
 
 
 async def _model(options: argparse.Namespace) -> tuple[ChatModel, tuple[Any, ...]]:

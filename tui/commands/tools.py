@@ -94,19 +94,13 @@ def _show_file(each: TrustedFile, state: str, json: bool) -> int:
 
 
 def _every_tool() -> tuple[Tool, ...]:
-    """The built-in tools, whatever they need, and the person's own. A file that cannot be used is a line on stderr."""
-    from agents.builtin import builtin_tools
-    from agents.builtin.from_files import load_trusted
-    from agents.fetch.tools import fetch_tools
+    """Every tool there can be, whatever it needs. What is left out is a line on stderr."""
+    from tui.offered import every_tool
 
     async def nobody(question: str, options: tuple[str, ...]) -> str:
         return ""
 
-    loaded = load_trusted()
-    for problem in loaded.problems:
-        note(f"left out: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
-    more = (*fetch_tools(), *loaded.tools)
-    return builtin_tools(Path.cwd(), lambda query: [], ask=nobody, memory=True, more=more)
+    return every_tool(Path.cwd(), lambda query: [], nobody, note)
 
 
 def _document(tool: Tool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fireside.errors import ModelError
 from fireside.models.gguf.context import Context, NoRoom
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.gguf.model import Model
-from fireside.models.gguf.slots import common_prefix
+from fireside.prefix import common_prefix
 
 
 class DraftModel:

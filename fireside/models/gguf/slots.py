@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fireside.models.gguf.context import AdapterSet, Context
 from fireside.models.gguf.states import StateFiles
+from fireside.prefix import common_prefix
 
 _WORTH_SHARING = 16  # tokens; sharing fewer is not worth a sequence's bookkeeping
 _WORTH_COPYING = 64  # tokens; computing fewer is as quick as copying a whole stream
@@ -136,15 +137,3 @@ class Slots:
     def _touch(self, slot: Slot) -> None:
         self._clock += 1
         slot.used = self._clock
-
-
-def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two lists begin with in common, found by halving: slices are compared at C's speed."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from fireside import atomic, paths
 from fireside.errors import StorageError
+from fireside.prefix import common_prefix
 
 if TYPE_CHECKING:
     from fireside.models.gguf.context import AdapterSet, Context
@@ -60,8 +61,6 @@ class StateFiles:
 
         whole: only states all of whose tokens are shared, for models that cannot go back.
         """
-        from fireside.models.gguf.slots import common_prefix
-
         mark = _adapters_mark(adapters)
         shared = {
             state.path: common_prefix(state.tokens, tuple(tokens))

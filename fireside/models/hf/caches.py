@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fireside.prefix import common_prefix
+
 AdapterSet: TypeAlias = tuple[tuple[Path, int, float], ...]
 """Adapters as applied: folder, when its weights were written, scale. Two equal sets compute the same."""
 
@@ -41,7 +43,7 @@ class Caches:
         """
         best, shared = None, 0
         for sequence in self._idle:
-            common = min(common_prefix(sequence.tokens, tokens), len(tokens) - 1)
+            common = min(common_prefix(sequence.tokens, list(tokens)), len(tokens) - 1)
             if sequence.adapters != adapters or common <= shared:
                 continue
             if self.rewinds or common == len(sequence.tokens):
@@ -81,13 +83,3 @@ def copied(cache: Any, length: int) -> Any:
     return DynamicCache(
         [(layer.keys[..., :length, :].clone(), layer.values[..., :length, :].clone()) for layer in cache.layers]
     )
-
-
-def common_prefix(first: Tokens[int], second: Tokens[int]) -> int:
-    """How many tokens at the beginning are the same."""
-    length = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

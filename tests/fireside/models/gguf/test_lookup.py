@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fireside.models.gguf.lookup import Guessing, Pace, PromptLookup
-from fireside.models.gguf.slots import common_prefix
+from fireside.prefix import common_prefix
 
 TOKENS = st.lists(st.integers(0, 3), max_size=60)
 

@@ -12,7 +12,6 @@ import pytest
 
 from fireside.errors import FiresideError, ModelError, PromptTooLong
 from fireside.models.hf.batch import left_padding
-from fireside.models.hf.caches import common_prefix
 from fireside.models.hf.engine import HfEngine
 from fireside.models.hf.loading import HfLoading
 from fireside.models.hf.tokenizer import byte_characters
@@ -28,6 +27,7 @@ from fireside.models.types import (
     Request,
     Tokens,
 )
+from fireside.prefix import common_prefix
 
 pytestmark = pytest.mark.engine
 
