@@ -13,6 +13,7 @@ from agents.turn import Turn
 from fireside.errors import ToolError
 from fireside.models.types import ChatModel, Message
 from fireside.settings import Settings, load
+from tui.libraries import library_of
 from tui.models import open_model
 from tui.offered import every_tool
 
@@ -49,12 +50,7 @@ def served_tools(options: argparse.Namespace) -> Served:
 
     @cache
     def library(name: str) -> Library:
-        from fireside.encoder import chosen_encoder
-        from rag.library import open_library
-        from rag.rerank import reranker
-
-        encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
-        return open_library(name, reranker(documents.reranker), encoder)
+        return library_of(documents, name)
 
     def turn(question: str, opened: Library | None) -> Turn:
         reply = settings.reply

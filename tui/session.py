@@ -18,6 +18,7 @@ from fireside.errors import FiresideError, ModelError, StorageError, ToolError
 from fireside.models.types import AdapterUse, ChatModel, Message, ModelInfo
 from fireside.settings import Settings
 from fireside.text import for_terminal_line
+from tui.libraries import library_of
 from tui.prompting import as_prompt, turn_of
 from tui.servers import Servers
 
@@ -192,14 +193,7 @@ class ChatSession:
         library: Library | None = None
         before, old = self._open_id, self.library
         if name is not None:
-            from fireside.encoder import chosen_encoder
-            from rag.library import open_library
-            from rag.rerank import reranker
-
-            documents = self.settings.documents
-            rerank = reranker(documents.reranker)
-            encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
-            library = await asyncio.to_thread(open_library, name, rerank, encoder)
+            library = await asyncio.to_thread(library_of, self.settings.documents, name)
         if before is not None and self._open_id != before:
             # The person has gone to another conversation, which keeps its own.
             return

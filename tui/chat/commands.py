@@ -12,6 +12,7 @@ from fireside.errors import FiresideError
 from fireside.text import for_terminal, for_terminal_line
 from tui.chat import tool_commands
 from tui.chat.dialogs import ChoiceDialog, ConfirmDialog, HelpDialog, LineDialog, TextDialog
+from tui.libraries import library_of
 from tui.slash import Choices
 from tui.theme import THEMES
 
@@ -253,9 +254,7 @@ async def _story(screen: ChatScreen, argument: str) -> None:
 
 
 async def _library(screen: ChatScreen, argument: str) -> None:
-    from fireside.encoder import chosen_encoder
-    from rag.library import DEFAULT, library_names, open_library
-    from rag.rerank import reranker
+    from rag.library import DEFAULT, library_names
     from tui.library.screen import LibraryScreen
 
     attached = screen.session.library
@@ -263,12 +262,8 @@ async def _library(screen: ChatScreen, argument: str) -> None:
         await screen.app.push_screen_wait(LibraryScreen(attached))
         return
     names = await asyncio.to_thread(library_names)
-    documents = screen.session.settings.documents
-    library = open_library(
-        argument or (names[0] if len(names) == 1 else DEFAULT),
-        reranker(documents.reranker),
-        chosen_encoder(documents.encoder, documents.encoder_dimension),
-    )
+    name = argument or (names[0] if len(names) == 1 else DEFAULT)
+    library = library_of(screen.session.settings.documents, name)
     try:
         await screen.app.push_screen_wait(LibraryScreen(library))
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fireside.errors import FiresideError, ToolError
 from tui.commands.ask_approval import YesRefused, at_terminal, refuse_yes, terminal_approver
 from tui.console import emit, note, report_error, say
+from tui.libraries import library_of
 
 if TYPE_CHECKING:
     from agents.events import Event, TurnFinished
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from agents.tools import Tool
     from agents.traces import Run
     from fireside.models.types import ChatModel
-    from fireside.settings import Settings
+    from fireside.settings import Settings, ToolKind
     from rag.library import Library
     from rag.types import Passage
 
@@ -248,15 +249,7 @@ async def _turn(
 
 
 def _library(name: str | None, settings: Settings) -> Library | None:
-    if name is None:
-        return None
-    from fireside.encoder import chosen_encoder
-    from rag.library import open_library
-    from rag.rerank import reranker
-
-    documents = settings.documents
-    encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
-    return open_library(name, reranker(documents.reranker), encoder)
+    return None if name is None else library_of(settings.documents, name)
 
 
 def _tools(
@@ -267,11 +260,11 @@ def _tools(
     described = _described(options)
     if not options.tool and not options.mcp:
         return described
-    from tui.offered import every_tool
+    from tui.offered import offered_tools
 
     folder = options.folder or settings.tools.folder
     search = (lambda query: library.search(query, settings.documents.passages)) if library else None
-    known = {tool.name: tool for tool in (*every_tool(folder, search), *offered)}
+    known = {tool.name: tool for tool in (*offered_tools(_kinds_of(options.tool), folder, search, note=note), *offered)}
     for name in options.tool:
         if name not in known:
             needs = dict.fromkeys(_NEED_A_FOLDER, "--folder") | {"search_documents": "--docs"}
@@ -279,6 +272,17 @@ def _tools(
             raise ToolError(f"there is no tool {name!r} here", hint)
     whole = [tool.name for tool in offered if tool.name.partition(".")[0] in options.mcp]
     return (*(known[name] for name in dict.fromkeys([*options.tool, *whole])), *described)
+
+
+def _kinds_of(names: Sequence[str]) -> list[ToolKind]:
+    """The kinds of tools that these can be. Trying the sandbox takes a moment, and the person's own files are run: only
+    for those who ask for them."""
+    kinds: list[ToolKind] = ["files", "documents", "memory", "web"]
+    if not {"shell", "python"}.isdisjoint(names):
+        kinds.append("programs")
+    if any("." in name or name == "use_skill" for name in names):
+        kinds.append("own")
+    return kinds
 
 
 def _described(options: argparse.Namespace) -> tuple[Tool, ...]:

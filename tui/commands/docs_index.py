@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fireside.errors import DocumentError
 from fireside.text import for_terminal_line
 from tui.console import Progress, emit, note, say
+from tui.libraries import encoder_of
 
 if TYPE_CHECKING:
     from fireside.encoder import Encoder
@@ -117,10 +118,8 @@ def _chunk_tokens() -> tuple[int, int]:
 
 def _encoder() -> Encoder:
     from fireside import settings
-    from fireside.encoder import chosen_encoder
 
-    documents = settings.load().documents
-    return chosen_encoder(documents.encoder, documents.encoder_dimension)
+    return encoder_of(settings.load().documents)
 
 
 def _index(options: argparse.Namespace, run: Callable[..., Report]) -> int:

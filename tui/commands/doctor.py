@@ -14,6 +14,7 @@ from typing import Any
 
 from fireside.errors import FiresideError
 from tui.console import emit, say
+from tui.libraries import encoder_of
 
 _ENOUGH_DISK = 1_000_000_000
 
@@ -125,11 +126,9 @@ def _chat_model() -> Finding:
 
 def _encoder() -> Finding:
     def body() -> str:
-        from fireside.encoder import chosen_encoder
         from fireside.settings import load
 
-        documents = load().documents
-        encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
+        encoder = encoder_of(load().documents)
         vectors = encoder.encode(["The fire was warm"])
         return f"{encoder.id}, {vectors.shape[1]} dimensions"
 

@@ -18,6 +18,7 @@ from tui.commands.actions import add_action
 from tui.commands.evaluate_tools import add_tools_action
 from tui.commands.reranking import add_rerank, chosen_reranker
 from tui.console import Progress, emit, note, say
+from tui.libraries import encoder_of
 
 if TYPE_CHECKING:
     from agents.events import TurnFinished
@@ -101,12 +102,11 @@ def run(options: argparse.Namespace) -> int:
 def _library(options: argparse.Namespace, corpus: Corpus, work: Path) -> Library:
     """The library named, or a temporary one of the corpus's documents."""
     from fireside import settings
-    from fireside.encoder import chosen_encoder
     from rag import ingest
     from rag.library import Library, open_library
 
     documents = settings.load().documents
-    encoder = chosen_encoder(documents.encoder, documents.encoder_dimension)
+    encoder = encoder_of(documents)
     if options.library:
         return open_library(options.library, encoder=encoder)
     folder = work / "libraries" / str(len(list(work.glob("libraries/*"))))
