@@ -104,8 +104,10 @@ def loss_row() -> bool:
     """The loss on reply positions only against the plain loss, forward and backward, alternating."""
     import torch
 
-    from finetune.base import find_base, load_for_training
-    from finetune.trainer import collate, reply_loss
+    from finetune.base import find_base
+    from finetune.batches import collate
+    from finetune.loss import reply_loss
+    from finetune.weights import load_for_training
 
     model = load_for_training(find_base("smollm2-135m").path)
     model.model.embed_tokens.weight.requires_grad_(True)

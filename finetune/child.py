@@ -17,16 +17,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from finetune.base import Base, GgufVocabulary, find_base, load_for_training
+from finetune.base import Base, find_base
 from finetune.config import RunConfig, load_config
 from finetune.data.render import render_examples
 from finetune.data.split import data_sha256, read_split
-from finetune.export import export_adapter
+from finetune.export.adapter import export_adapter
 from finetune.metrics import Metric
+from finetune.recipes.lora import train
 from finetune.run import check_name_free
 from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, write_status
-from finetune.train import Trained, train
+from finetune.trained import Trained
 from finetune.verify import Prompt, Report, choose_prompts, verify
+from finetune.vocabulary import GgufVocabulary
+from finetune.weights import load_for_training
 from fireside import atomic, paths
 from fireside.errors import FiresideError, StorageError, TrainingError
 from fireside.models.adapters import ADAPTER_FILE, CARD_FILE

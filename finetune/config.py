@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -39,42 +39,88 @@ class Lora(Group):
     """Share of the adapter's inputs dropped while training. 0 is fastest, and right for few steps."""
     target_modules: str | list[str] = "all-linear"
     """Which linear layers get an adapter: "all-linear", or names such as ["q_proj", "v_proj"]."""
+    rslora: bool = False
+    """Divide alpha by the root of the rank (rsLoRA, arXiv:2312.03732): steadier at ranks of 64 and more."""
+    dora: bool = False
+    """Learn a length for each row of the weights too (DoRA, arXiv:2402.09353). Slower; no adapter file holds it, so
+    its result is a whole model."""
+    init: Literal["zero", "pissa", "loftq"] = "zero"
+    """Where A and B begin: "zero" (no change), "pissa" (the base's largest directions, arXiv:2404.02948), "loftq" (what
+    4-bit weights lost, arXiv:2310.08659; with weights = "nf4")."""
+    plus: float = Field(default=1.0, ge=1, le=64)
+    """How much faster B learns than A (LoRA+, arXiv:2402.12354, which advises 16); 1 is plain LoRA."""
 
 
 class Training(Group):
-    """How the adapter is trained."""
+    """How the weights are trained."""
 
     epochs: int = Field(default=3, ge=1, le=1000)
     """How many times each example is seen."""
     learning_rate: float = Field(default=5e-4, gt=0, le=1)
-    """The peak of a linear schedule. LoRA wants about ten times the rate of full fine-tuning."""
+    """The peak of the schedule. LoRA wants about ten times the rate of full fine-tuning."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate falls after the warm-up: to 0 in a line or half a cosine, or not at all."""
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps in which the rate rises from 0."""
     batch_size: int = Field(default=4, ge=1, le=1024)
-    """Examples in one step."""
+    """Examples, or packed rows of max_length tokens, computed at once."""
+    accumulation: int = Field(default=1, ge=1, le=1024)
+    """Batches whose gradients make one step: a larger step without more memory."""
     max_length: int = Field(default=1024, ge=16, le=131_072)
     """The longest example in tokens; what is beyond is cut off its end."""
+    packing: Literal["auto", "on", "off"] = "auto"
+    """Put several short examples into one row of max_length tokens; none sees another."""
+    curriculum: Literal["off", "length"] = "off"
+    """Order of the examples in the first epoch: by chance, or short ones first."""
+    optimizer: Literal["auto", "adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "auto"
+    """AdamW in float32, or bitsandbytes' with smaller or paged states; paged ones need a GPU."""
+    weight_decay: float = Field(default=0.0, ge=0, lt=1)
+    """AdamW's pull towards 0."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
     """Gradients longer than this are shortened to it, so that one odd example cannot throw the run off."""
+    neftune: float = Field(default=0.0, ge=0, le=100)
+    """Strength of the noise on the embeddings while training (NEFTune, arXiv:2310.05914, which tries 5 to 15)."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers that are computed with. What is trained is kept in float32."""
+    checkpointing: Literal["auto", "on", "off"] = "auto"
+    """Compute activations twice instead of keeping them: less memory, about a third slower."""
+    evaluate_every: int = Field(default=0, ge=0)
+    """Steps between measurements of the held-back loss; 0 measures after each epoch."""
+    patience: int = Field(default=0, ge=0, le=1000)
+    """Stop after so many measurements without a better held-back loss, and keep the best weights; 0 never does."""
+    checkpoint_every: int = Field(default=0, ge=0)
+    """Steps between checkpoints, from which a run that was cut off goes on; 0 keeps one after each epoch."""
 
 
 class RunConfig(Group):
     """Everything that defines a training run."""
 
     name: str
-    """The adapter's name, as in `/adapter NAME`."""
+    """The adapter's name, as in `/adapter NAME`; or the model's, where method = "full"."""
     data: Path = Field(strict=False)
-    """Chat-format JSON lines: {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}."""
+    """Examples to learn: any file `fireside data preview` shows, such as JSON lines of {"messages": [...]}."""
     base: str = "smollm2-135m"
-    """The model to train over: the bundled model's name, or the path of a GGUF file."""
+    """The model to train over: the bundled model's name, a GGUF file, or a folder of safetensors."""
+    method: Literal["lora", "full"] = "lora"
+    """Train an adapter, or all weights (full fine-tuning; with plain text, continued pre-training)."""
+    weights: Literal["plain", "nf4", "int8"] = "plain"
+    """How the frozen base is held: "plain", "nf4" (4 bits, QLoRA, arXiv:2305.14314) or "int8": slower, less memory."""
+    template: str = ""
+    """Another chat template than the model's own: llama2, chatml, human-assistant, or a file of jinja."""
     held_back: float | str = 0.1
-    """The share of the examples never trained on, or a second JSON-lines file. Their loss tells what was learnt."""
+    """The share of the examples never trained on, or a second file. Their loss tells what was learnt."""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     """Order of the examples and initial weights: the same seed on the same machine gives the same adapter."""
     threads: int = Field(default=0, ge=0, le=512)
     """CPU threads; 0 takes the number of cores this process may use."""
+    prompts: list[str] = []
+    """Questions answered at each measurement of the held-back loss, to read how the model changes."""
+    report_to: list[Literal["tensorboard", "trackio", "mlflow", "wandb"]] = []
+    """Where metrics go besides metrics.jsonl; each needs its package, and all are kept offline."""
     lora: Lora = Lora()
     """The adapter's shape."""
     training: Training = Training()
-    """How the adapter is trained."""
+    """How the weights are trained."""
 
     @field_validator("name")
     @classmethod

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.base import GgufVocabulary, find_base, open_vocabulary
+from finetune.base import find_base
 from finetune.data.conversation import Conversation
 from finetune.data.render import IGNORED, render
+from finetune.vocabulary import GgufVocabulary, open_vocabulary
 from fireside.errors import ModelError, TrainingError
 from fireside.models.bundled import CHAT_MODEL
 from fireside.models.dialects import dialect_of

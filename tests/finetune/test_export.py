@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.base import Base
-from finetune.export import export_adapter, gguf_tensors, permute_rows
+from finetune.export.adapter import export_adapter, gguf_tensors, permute_rows
 from fireside.errors import AdapterError, StorageError
 from fireside.models.gguf_header import read_header
 

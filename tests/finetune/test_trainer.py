@@ -15,7 +15,9 @@ from fireside.errors import TrainingError
 with warnings.catch_warnings():
     # trl and transformers warn about each other's coming changes when imported.
     warnings.simplefilter("ignore")
-    from finetune import trainer
+    from finetune.batches import as_row, collate
+    from finetune.loss import held_back_loss, reply_loss
+    from finetune.progress import ProgressCallback
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def gradients(model: Any, loss: Any) -> list[Any]:
 def test_reply_loss_is_the_plain_loss(model):
     import torch
 
-    batch = trainer.collate([trainer.as_row(example) for example in EXAMPLES])
-    loss, count = trainer.reply_loss(model, batch)
+    batch = collate([as_row(example) for example in EXAMPLES])
+    loss, count = reply_loss(model, batch)
     assert count == 6
     plain = model(**batch).loss
     assert torch.allclose(loss / count, plain, atol=1e-6)
@@ -63,21 +65,21 @@ def test_reply_loss_is_the_plain_loss(model):
 
 
 def test_padding_does_not_change_the_loss(model):
-    alone = [trainer.reply_loss(model, trainer.collate([trainer.as_row(example)])) for example in EXAMPLES]
-    together, count = trainer.reply_loss(model, trainer.collate([trainer.as_row(example) for example in EXAMPLES]))
+    alone = [reply_loss(model, collate([as_row(example)])) for example in EXAMPLES]
+    together, count = reply_loss(model, collate([as_row(example) for example in EXAMPLES]))
     assert together.item() == pytest.approx(sum(loss.item() for loss, _ in alone), abs=1e-4)
     assert count == sum(number for _, number in alone)
 
 
 def test_the_held_back_loss_is_a_mean_over_tokens_whatever_the_batches(model):
-    losses = [trainer.held_back_loss(model, EXAMPLES, size) for size in (1, 2, 3)]
+    losses = [held_back_loss(model, EXAMPLES, size) for size in (1, 2, 3)]
     assert losses == pytest.approx([losses[0]] * 3, abs=1e-5)
 
 
 def test_progress_reports_rates_and_the_time_left_and_stops_when_asked():
     reported: list[Metric] = []
     asked = False
-    callback = trainer.ProgressCallback(reported.append, lambda: asked, lambda: 0.5, lambda: 100)
+    callback = ProgressCallback(reported.append, lambda: asked, lambda: 0.5, lambda: 100)
     state, control = (
         SimpleNamespace(global_step=1, max_steps=2, num_train_epochs=1),
         SimpleNamespace(should_training_stop=False),
@@ -98,7 +100,7 @@ def test_progress_reports_rates_and_the_time_left_and_stops_when_asked():
 
 @pytest.mark.parametrize("logs", [{"loss": float("nan")}, {"loss": 1.0, "grad_norm": float("inf")}])
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(logs):
-    callback = trainer.ProgressCallback(lambda _: None, lambda: False, lambda: 0.0, lambda: 1)
+    callback = ProgressCallback(lambda _: None, lambda: False, lambda: 0.0, lambda: 1)
     with pytest.raises(TrainingError, match="no longer a number at step 3") as caught:
         callback.on_log(None, SimpleNamespace(global_step=3, max_steps=9, num_train_epochs=1), None, logs=logs)
     assert "learning_rate" in (caught.value.hint or "")

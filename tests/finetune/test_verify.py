@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from finetune import export
-from finetune.base import Base, find_base, load_for_training
+from finetune.base import Base, find_base
 from finetune.data.render import IGNORED, Example
 from finetune.verify import Figures, Item, Prompt, Reference, Report, check, choose_prompts, compare, judge, references
+from finetune.weights import load_for_training
 from fireside.models.bundled import CHAT_MODEL, checked
 from fireside.models.gguf.forcing import TeacherForcing
 

@@ -157,9 +157,10 @@ def _tell(report: StepReport) -> None:
 
 
 def _preview(options: argparse.Namespace) -> int:
-    from finetune.base import find_base, open_vocabulary
+    from finetune.base import find_base
     from finetune.data.prepare import read_sources
     from finetune.data.preview import preview
+    from finetune.vocabulary import open_vocabulary
 
     rows, report = read_sources(options.sources, _reading(options))
     vocabulary = open_vocabulary(find_base(options.base))

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from finetune.base import Base, load_for_training
+from finetune.base import Base
 from finetune.config import RunConfig
 from finetune.data.render import Example
 from finetune.metrics import Metric
+from finetune.trained import Trained
+from finetune.weights import load_for_training
 from fireside.cores import usable_cores
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained model and how training went. `model` is a peft model in evaluation mode; losses in nats per token."""
-
-    model: Any
-    eval_loss_before: float
-    eval_loss_after: float
-    train_loss: float
-    steps: int
-    tokens: int
-    seconds: float
-    cancelled: bool
 
 
 def train(
@@ -48,7 +34,10 @@ def train(
     from peft import LoraConfig, TaskType
     from transformers import AutoTokenizer, set_seed
 
-    from finetune.trainer import ProgressCallback, ReplyTrainer, as_row, collate, held_back_loss, trainer_config
+    from finetune.batches import as_row, collate
+    from finetune.loss import held_back_loss
+    from finetune.progress import ProgressCallback
+    from finetune.trainer import ReplyTrainer, trainer_config
     from fireside.errors import TrainingError
 
     torch.set_num_threads(config.threads or usable_cores())

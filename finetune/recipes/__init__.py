@@ -1,0 +1,1 @@
+"""Training runs as flat functions, to be read from top to bottom."""
