@@ -58,7 +58,7 @@ class DocumentAnswer:
             self.answered, self.sources = True, (document.path,)
             yield await self._summary(document)
         else:
-            found, small = await asyncio.gather(self._passages(), self._is_small())
+            found, small = await self._passages_and_size()
             yield found
             if not found.relevant:
                 return
@@ -71,6 +71,15 @@ class DocumentAnswer:
                         yield event
         for citation in self._reply.citations:
             yield CitationChecked(citation)
+
+    async def _passages_and_size(self) -> tuple[PassagesFound, bool]:
+        """What was found and whether the model is small, at once; where either fails, the other is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                found, small = group.create_task(self._passages()), group.create_task(self._is_small())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return found.result(), small.result()
 
     async def _is_small(self) -> bool:
         """Whether the model is small; one that is not, and so will write, is loaded by the time this is told."""
@@ -121,7 +130,7 @@ class DocumentAnswer:
     def _calibration(self) -> Calibration:
         from rag.relevance import calibration_of
 
-        return calibration_of(self._library.folder)
+        return calibration_of(self._library)
 
     async def _written_query(self, task: str, text: str) -> str:
         return await self._unseen(prompts.about_text(task, text, secrets.token_hex(4)), _MOST_QUERY_TOKENS, ("\n",))

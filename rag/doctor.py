@@ -10,15 +10,17 @@ from typing import Literal
 
 from fireside.database import Database
 from fireside.errors import DocumentError, StorageError
-from rag import store
+from rag import stems, store
 from rag.chunk import context_of
 from rag.ingest import cut_again, recipe
 from rag.known import digest, is_unchanged, known_files, state_of
 from rag.library import Library
+from rag.relevance import passed_over
 
 # A page or a file with fewer characters holds a stamp or a page number, and no sentence.
 _NEAR_EMPTY = 50
 _BYTES_PER_NUMBER = 4
+_COUNTED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ def examine(library: Library, chunk_tokens: int, overlap: int = 0) -> list[Findi
             encoder,
             _full_text(database, library.name),
             _chunks(database, library.name),
+            _word_counts(database, library.name),
             _vectors(library, database),
             _chroma(library, database),
             *_files(database, library.name),
             _near_empty(database),
+            _refusals(library),
         ]
 
 
@@ -90,6 +94,11 @@ def repair(library: Library, chunk_tokens: int, overlap: int = 0) -> list[str]:
         for path in sorted(broken):
             chunks = cut_again(library, database, path, chunk_tokens, overlap)
             done.append(f"cut and embedded {path} again from the text in the record ({chunks:,} chunks)")
+        if wrong := [*_wrongly_counted(database), *_stray_counts(database)]:
+            with database.transaction() as connection:
+                connection.executemany("DELETE FROM stem_counts WHERE chunk = ?", [(chunk,) for chunk in wrong])
+            store.count_stems(database)
+            done.append(f"counted the words of {len(wrong):,} chunks again")
         if broken or _chroma(library, database).state == "fault":
             library.index.rebuild(database)
             done.append("made the vector index anew")
@@ -195,6 +204,36 @@ def _without_vectors(library: Library, database: Database) -> list[str]:
     return [path for (path,) in rows]
 
 
+def _word_counts(database: Database, name: str) -> Finding:
+    wrong = len([*_wrongly_counted(database), *_stray_counts(database)])
+    if wrong:
+        return Finding("word counts", "fault", f"those of {wrong:,} chunks are not of their texts", _repair(name))
+    ((missing,),) = database.read(
+        "SELECT count(*) FROM chunks LEFT JOIN stem_counts ON chunk = id WHERE counts IS NULL"
+    )
+    if missing:
+        found = f"{missing:,} chunks are not counted yet: searches count them, and take longer"
+        return Finding("word counts", "note", found, f"fireside docs rebuild {_into(name)} (nothing is embedded again)")
+    return Finding("word counts", "ok", "as the texts have them")
+
+
+def _wrongly_counted(database: Database) -> Iterator[int]:
+    """Ids of chunks whose counted stems are not those of their text; one not counted yet is not among them."""
+    last = 0
+    while rows := store.texts_after(database, last, _COUNTED_AT_ONCE):
+        last = rows[-1][0]
+        kept = store.stem_counts(database, [chunk for chunk, _, _ in rows])
+        counts = stems.counted([(context, body) for _, context, body in rows])
+        yield from (chunk for (chunk, _, _), count in zip(rows, counts, strict=True) if kept[chunk] != count)
+
+
+def _stray_counts(database: Database) -> list[int]:
+    """Ids that have counts and belong to no chunk."""
+    return [
+        chunk for (chunk,) in database.read("SELECT chunk FROM stem_counts WHERE chunk NOT IN (SELECT id FROM chunks)")
+    ]
+
+
 def _chroma(library: Library, database: Database) -> Finding:
     wrong = library.index.difference(database)
     fix = f"fireside docs rebuild --library {library.name} (nothing is embedded again)"
@@ -256,6 +295,14 @@ def _near_empty(database: Database) -> Finding:
         fix = "look: fireside docs show DOCUMENT; scans have to go through OCR first"
         return Finding("text", "note", found, fix, paths)
     return Finding("text", "ok", "every document holds some")
+
+
+def _refusals(library: Library) -> Finding:
+    if made_for := passed_over(library):
+        found = f"the threshold kept for the library is not used: it was fitted on another search ({made_for})"
+        fix = f"fit it anew: fireside eval rag DATA {_into(library.name)} --calibrate"
+        return Finding("refusals", "note", found, fix)
+    return Finding("refusals", "ok", "decided by a threshold that belongs to this search")
 
 
 def _documents(paths: Sequence[str]) -> str:

@@ -43,6 +43,11 @@ class Library:
         self.index = VectorIndex(folder)
         self._idle: list[tuple[Database, tuple[int, int] | None]] = []
 
+    @property
+    def reranker(self) -> str | None:
+        """The name of what scores passages anew, None where nothing does."""
+        return self.rerank.name if self.rerank else None
+
     def documents(self) -> list[Record]:
         """Every document, by path. Raises DocumentError or StorageError, as all methods do."""
         with store.opened(self.database) as database:
@@ -116,8 +121,8 @@ class Library:
     def migrate(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed everything with this library's encoder where another one made the vectors (`rag/migrate.py`). Until it
         is done, the old ones serve whoever has it open with the old encoder; then the new ones do, at once. Returns how
-        many chunks were embedded."""
-        with store.opened(self.database) as database:
+        many chunks were embedded. Raises StorageError where another program is doing the same."""
+        with self.index.migrating(), store.opened(self.database) as database:
             before = self.index.place(database)
             made = migrate.migrate(database, self.encoder, progress, partial(self.index.fill_beforehand, database))
             self.index.line_up(database)

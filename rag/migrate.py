@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from fireside.database import Database
 from fireside.encoder import Encoder
 from fireside.errors import DocumentError
 from rag import store
-from rag.embed import embedded_texts, vector_key
+from rag.embed import embedded_texts, longest_chunk, vector_key
 
 _BATCH = 256
 # A library that others add to all the time is caught up with so often.
 _ROUNDS = 5
-
+# The recipe of a document whose chunks are too long for the encoder: that of no run, so that the next one cuts it anew.
+_TO_CUT_ANEW = "cut anew"
 
 Fill = Callable[[str, Mapping[int, str]], None]
 """Gets the vectors of an encoder (its id) ready to be searched: chunk ids, and the keys of their cached vectors."""
@@ -39,15 +40,15 @@ def migrate(
         return 0
     store.set_setting(database, store.MIGRATING, encoder.id)
     keys: dict[int, str] = {}
+    cut_off: set[int] = set()
     made = 0
     for round_ in range(_ROUNDS):
-        made += _embed_all(database, encoder, keys, progress)
+        made += _embed_all(database, encoder, keys, cut_off, progress)
         if fill and round_ == 0:
             fill(encoder.id, keys)
         current = set(store.generation_and_ids(database)[1])
-        if change_encoder(
-            database, {chunk: key for chunk, key in keys.items() if chunk in current}, before, encoder.id
-        ):
+        present = {chunk: key for chunk, key in keys.items() if chunk in current}
+        if change_encoder(database, present, cut_off & current, before, encoder.id):
             return made
         if (others := store.setting(database, store.ENCODER)) != before:
             if others == encoder.id:
@@ -64,9 +65,14 @@ def migrate(
 
 
 def _embed_all(
-    database: Database, encoder: Encoder, keys: dict[int, str], progress: Callable[[int, int], None] | None
+    database: Database,
+    encoder: Encoder,
+    keys: dict[int, str],
+    cut_off: set[int],
+    progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Cache the vectors of all chunks that `keys` does not know, and note their keys there."""
+    """Cache the vectors of all chunks that `keys` does not know, and note their keys there; and in `cut_off` the chunks
+    that the encoder does not read to their end."""
     total, made = store.count_chunks(database), 0
     last = max(keys, default=0)
     while rows := store.texts_after(database, last, _BATCH):
@@ -74,6 +80,9 @@ def _embed_all(
         texts = embedded_texts(encoder, [text for _, _, text in rows], [context for _, context, _ in rows])
         batch = {vector_key(encoder.id, text): text for text in texts}
         keys.update({chunk: vector_key(encoder.id, text) for (chunk, _, _), text in zip(rows, texts, strict=True)})
+        lengths = encoder.count_tokens([text for _, _, text in rows])
+        longest = longest_chunk(encoder, encoder.max_tokens)
+        cut_off.update(chunk for (chunk, _, _), length in zip(rows, lengths, strict=True) if length > longest)
         known = store.cached_vectors(database, batch)
         missing = {key: text for key, text in batch.items() if key not in known}
         store.cache_vectors(database, dict(zip(missing, encoder.encode(list(missing.values())), strict=True)))
@@ -83,9 +92,12 @@ def _embed_all(
     return made
 
 
-def change_encoder(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+def change_encoder(
+    database: Database, keys: Mapping[int, str], cut_off: Collection[int], before: str, now: str
+) -> bool:
     """Give every chunk the cached vector of its key and make `now` the encoder of the library; one transaction.
 
+    cut_off: the chunks that `now` does not read to their end; the next run over their documents cuts those anew.
     Nothing happens, and False is returned, where the chunks are not those of `keys` any more, a vector is not there, or
     `before` is not the encoder any more.
     """
@@ -101,6 +113,10 @@ def change_encoder(database: Database, keys: Mapping[int, str], before: str, now
             [(key, chunk) for chunk, key in keys.items()],
         )
         connection.execute("UPDATE documents SET recipe = replace(recipe, ?, ?)", (before, now))
+        connection.executemany(
+            "UPDATE documents SET recipe = ? WHERE id = (SELECT document FROM chunks WHERE id = ?)",
+            [(_TO_CUT_ANEW, chunk) for chunk in cut_off],
+        )
         connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (store.ENCODER, now))
         connection.execute("DELETE FROM settings WHERE name = ?", (store.MIGRATING,))
         connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")

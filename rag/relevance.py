@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fireside import atomic
 from fireside.encoder import ENCODER_ID, Encoder
 from rag.sentences import sentence_spans
 from rag.types import Passage
 from rag.words import content_stems
+
+if TYPE_CHECKING:
+    from rag.library import Library
 
 LOOKED_AT = 4
 """Passages, best first, that the signs are taken from; more of them would find a chance likeness more often."""
@@ -51,6 +55,7 @@ class Calibration:
     """A logistic model of the signs: `intercept` + weights * signs are the log-odds that the passages answer.
 
     A question is refused where they are below `threshold`. encoder: the encoder whose cosines they were fitted on.
+    search_encoder, reranker: those that found and ordered the passages, None for no reranker.
     """
 
     intercept: float
@@ -60,6 +65,13 @@ class Calibration:
     outstanding: float
     threshold: float = 0.0
     encoder: str = ENCODER_ID
+    search_encoder: str = ENCODER_ID
+    reranker: str | None = None
+
+    def is_for(self, library: Library) -> bool:
+        """Whether it was fitted on what this library's encoder and reranker find: others score passages otherwise."""
+        made_with, searched_with = (self.search_encoder, self.reranker), (library.encoder.id, library.reranker)
+        return self.encoder == ENCODER_ID and made_with == searched_with
 
 
 BUNDLED = Calibration(intercept=-6.46, cosine=6.42, words=2.77, lead=2.76, outstanding=2.89, threshold=0.1)
@@ -144,17 +156,33 @@ def fitted_threshold(
     return chosen
 
 
-def calibration_of(folder: Path) -> Calibration:
-    """The calibration kept in a library's folder by `keep`, or the bundled one where there is none for this encoder."""
+def calibration_of(library: Library) -> Calibration:
+    """The calibration that `keep` has kept with the library, or the bundled one where there is none for its search."""
+    kept = _kept(library.folder)
+    return kept if kept and kept.is_for(library) else BUNDLED
+
+
+def passed_over(library: Library) -> str:
+    """Which search the calibration kept with the library was fitted on, where that is another than the library's and so
+    is not used; else empty."""
+    kept = _kept(library.folder)
+    if kept is None or kept.is_for(library):
+        return ""
+    judge = "" if kept.encoder == ENCODER_ID else f", sentences weighed by {kept.encoder}"
+    return f"encoder {kept.search_encoder}, {f'reranker {kept.reranker}' if kept.reranker else 'no reranker'}{judge}"
+
+
+def keep(library: Library, calibration: Calibration) -> None:
+    """Keep a calibration with the library, as fitted on its search. Raises StorageError where it cannot be written."""
+    made = replace(calibration, search_encoder=library.encoder.id, reranker=library.reranker)
+    atomic.write_text(library.folder / _FILE, json.dumps(asdict(made)) + "\n")
+
+
+def _kept(folder: Path) -> Calibration | None:
+    """The calibration in a library's folder, None where there is none or it cannot be used."""
     try:
         kept = Calibration(**json.loads((folder / _FILE).read_text("utf-8")))
-        *numbers, encoder = astuple(kept)
-        usable = all(math.isfinite(number) for number in numbers) and encoder == ENCODER_ID
+        numbers = (kept.intercept, kept.cosine, kept.words, kept.lead, kept.outstanding, kept.threshold)
+        return kept if all(map(math.isfinite, numbers)) else None
     except (OSError, ValueError, TypeError, RecursionError):
-        return BUNDLED
-    return kept if usable else BUNDLED
-
-
-def keep(folder: Path, calibration: Calibration) -> None:
-    """Keep a calibration in a library's folder. Raises StorageError where it cannot be written."""
-    atomic.write_text(folder / _FILE, json.dumps(asdict(calibration)) + "\n")
+        return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fireside.database import Database
 from fireside.encoder import Encoder
@@ -23,8 +23,19 @@ from rag.words import all_words, content_words
 if TYPE_CHECKING:
     from fireside.encoder import Vectors
 
-Rerank = Callable[[str, Sequence[str]], Sequence[float]]
-"""Scores texts against a question anew, higher is better, each in [0, 1]."""
+
+class Rerank(Protocol):
+    """Scores texts against a question anew."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from others: whether passages answer is fitted on what one of them puts first."""
+        ...
+
+    def __call__(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """A score in [0, 1] a text, higher is better."""
+        ...
+
 
 CANDIDATES = 50
 """Candidates each of the two searches names, at least."""

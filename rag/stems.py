@@ -20,6 +20,8 @@ TOKENIZER = "porter unicode61 remove_diacritics 2"
 # The number of a stem (`number_of`), how often it occurs in the context, and in the body.
 _ENTRY = [("stem", "<u4"), ("context", "u1"), ("body", "u1")]
 _MOST = 255
+# Of the longest document (30 million characters) all at once takes 500 MB, and half as long again as in parts.
+_COUNTED_AT_ONCE = 2000
 # In-memory tables to cut words with, one for each thread that does so at the moment: making one takes a millisecond.
 _idle: list[sqlite3.Connection] = []
 
@@ -41,11 +43,14 @@ def number_of(stem: bytes) -> int:
 
 def counted(texts: Sequence[tuple[str, str]]) -> list[bytes]:
     """How often each stem occurs in each of these texts (context, body): bytes for `entries`."""
+    parts = (texts[first : first + _COUNTED_AT_ONCE] for first in range(0, len(texts), _COUNTED_AT_ONCE))
+    return [count for part in parts for count in _counted_at_once(part)]
+
+
+def _counted_at_once(texts: Sequence[tuple[str, str]]) -> list[bytes]:
     with interrupts_held():
         import numpy as np
 
-    if not texts:
-        return []
     with _tokenized((row, context, body) for row, (context, body) in enumerate(texts)) as tokens:
         # One string a stem is faster to fetch than a row an occurrence. Bytes: a word of over 32 kB is cut anywhere.
         rows = tokens.execute(

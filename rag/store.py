@@ -330,6 +330,12 @@ def generation_and_ids(database: Database) -> tuple[int, list[int]]:
     return rows[0][0], [chunk for _, chunk in rows if chunk is not None]
 
 
+def generation_and_count(database: Database) -> tuple[int, int]:
+    """The number that moves with every change, and how many chunks there are, both of one moment."""
+    ((generation, count),) = database.read("SELECT generation, (SELECT count(*) FROM chunks) FROM state")
+    return int(generation), int(count)
+
+
 def count_chunks(database: Database) -> int:
     """How many chunks there are."""
     ((count,),) = database.read("SELECT count(*) FROM chunks")

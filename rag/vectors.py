@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Chroma's guide to single-node performance: inserts gain nothing beyond batches of about 150 to 250.
 _BATCH = 250
 _LOCK_SECONDS = 120.0
+_MIGRATION_LOCK_SECONDS = 1.0
 
 
 class Moved(Exception):
@@ -44,6 +45,7 @@ class VectorIndex:
         """The index inside the library's folder. Nothing is opened yet."""
         self._folder = folder
         self._lock_file = folder / "chroma.lock"
+        self._migration_lock = folder / "migration.lock"
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._place: Folder | Server | None = None
@@ -118,26 +120,45 @@ class VectorIndex:
                 return f"it lacks {lacking:,} chunks and has {surplus:,} too many"
             return ""
 
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[None]:
+        """Keep out every other migration, of this process or another. Raises StorageError where one is under way."""
+        import filelock
+
+        try:
+            # It is held for a moment, too, where what a killed migration has left is cleared away.
+            lock = filelock.FileLock(self._migration_lock, timeout=_MIGRATION_LOCK_SECONDS)
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StorageError(
+                f"another program is embedding the library {self._folder.name!r} anew",
+                "wait until it is done, then run it again where it is still needed",
+            ) from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def fill_beforehand(self, database: Database, encoder_id: str, keys: Mapping[int, str]) -> None:
         """Fill the collection of an encoder that the library does not have yet, while the present one goes on serving.
 
-        keys: by chunk id, those of the vectors cached for it. The index is then there as soon as the library has that
-        encoder; what has been added and removed since follows at the first use. Raises StorageError.
+        To be called inside `migrating`. keys: by chunk id, those of the vectors cached for it. The index is then there
+        as soon as the library has that encoder; what has been added and removed since follows at the first use. Raises
+        StorageError.
         """
-        import filelock
-
         place = self.place(database, encoder_id)
         if isinstance(place, Folder):
             place = place.beforehand
         try:
-            with filelock.FileLock(f"{self._lock_file}.beforehand", timeout=_LOCK_SECONDS):
-                opened = place.opened("")
-                try:
-                    _match(opened.collection, list(keys), partial(_cached, database, keys))
-                    if isinstance(place, Folder):
-                        atomic.write_text(place.stamp_file, _stamp(-1, place, opened.collection))
-                finally:
-                    opened.close()
+            opened = place.opened("")
+            try:
+                _match(opened.collection, list(keys), partial(_cached, database, keys))
+                if isinstance(place, Folder):
+                    atomic.write_text(place.stamp_file, _stamp(-1, place, opened.collection))
+            finally:
+                opened.close()
         except StorageError:
             raise
         except Exception as error:  # see `nearest`
@@ -198,13 +219,23 @@ class VectorIndex:
             return
         self._close()
         self._place = place
-        if isinstance(place, Folder) and place.take_beforehand():
-            stamp = _read(place.stamp_file)
+        if isinstance(place, Folder):
+            if place.take_beforehand():
+                stamp = _read(place.stamp_file)
+            elif place.beforehand.path.exists():
+                self._clear_leftovers(place.beforehand)
         self._opened = place.opened(_fingerprint(stamp))
         self._stamp = stamp if self._opened.intact else ""
-        current = self._stamp and self._stamped_generation() == store.generation(database)
-        if current and self._collection.count() != store.count_chunks(database):
+        generation, count = store.generation_and_count(database)
+        if self._stamp and self._stamped_generation() == generation and self._collection.count() != count:
             raise _Incomplete("Chroma does not hold the chunks of the record")
+
+    def _clear_leftovers(self, beforehand: Folder) -> None:
+        """Throw away what a killed migration was filling; one that goes on with its work fills it anew."""
+        import filelock
+
+        with contextlib.suppress(filelock.Timeout, OSError), filelock.FileLock(self._migration_lock, timeout=0):
+            beforehand.clear()
 
     def _match(self, database: Database, ids: Sequence[int]) -> None:
         """Delete what the record no longer has, add what is missing."""

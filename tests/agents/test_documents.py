@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -10,8 +12,10 @@ from typing import Any, cast
 import pytest
 from turns import TALK, FakeLibrary, events_of, finished, long, messages_of
 
+from agents.documents import DocumentAnswer
 from agents.events import PassagesFound, TurnFailed
 from agents.loop import Turn
+from fireside.errors import ModelError
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import Message
 from rag.types import Passage
@@ -83,6 +87,32 @@ async def test_a_question_that_stands_alone_is_searched_as_it_is() -> None:
     talk = (*FOLLOW_UP[:-1], Message("user", "How many degrees has the fire?"))
     library, model = FakeLibrary(0.9), ScriptedModel([[ANSWER]])
     assert searched(await events_of(Turn(talk, library=cast(Any, library)), model)) == talk[-1].content
+
+
+async def test_where_the_model_cannot_be_loaded_the_search_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, searching = asyncio.get_running_loop(), asyncio.Event()
+    failed = threading.Event()
+
+    class Slow(FakeLibrary):
+        def search(self, question: str, k: int) -> list[Passage]:
+            found = super().search(question, k)
+            loop.call_soon_threadsafe(searching.set)
+            failed.wait(30)
+            return found
+
+    async def gone(answer: DocumentAnswer) -> bool:
+        await searching.wait()
+        raise ModelError("the model is gone", "get it again")
+
+    monkeypatch.setattr(DocumentAnswer, "_is_small", gone)
+    library, before = Slow(0.9), asyncio.all_tasks()
+    model = ScriptedModel([["Why does the fire burn?"]])
+    async with asyncio.timeout(20):
+        events = await events_of(Turn(FOLLOW_UP, library=cast(Any, library)), model)
+    failed.set()
+    await asyncio.gather(*(asyncio.all_tasks() - before))
+    assert [event.message for event in events if isinstance(event, TurnFailed)] == ["the model is gone"]
+    assert [query for query, _ in library.asked] == ["Why does the fire burn?"]
 
 
 class Shelf(FakeLibrary):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fireside.errors import StorageError
-from rag import ingest
+from rag import ingest, relevance
 from rag.doctor import Finding, examine, repair
 from rag.library import Library
 
@@ -79,6 +79,8 @@ DAMAGE = [
     ("UPDATE vectors SET vector = x'00' WHERE id = (SELECT min(id) FROM vectors)", "vectors"),
     ("INSERT INTO vectors (key, vector) VALUES ('stray', x'00')", "vectors"),
     ("UPDATE chunks SET embedding = NULL", "vectors"),
+    (f"UPDATE stem_counts SET counts = x'' WHERE chunk = {A_CHUNK}", "word counts"),
+    ("INSERT INTO stem_counts VALUES (9999, x'00')", "word counts"),
 ]
 
 
@@ -168,6 +170,27 @@ def test_near_empty_documents_are_a_note(healthy: Library, folder: Path) -> None
 def test_other_settings_are_a_note(healthy: Library) -> None:
     (finding,) = [finding for finding in examine(healthy, 100) if finding.state != "ok"]
     assert (finding.check, finding.state, len(finding.documents)) == ("encoder", "note", 3)
+
+
+def test_words_not_counted_yet_are_a_note(healthy: Library) -> None:
+    tampered(
+        healthy, f"UPDATE stem_counts SET counts = NULL WHERE chunk = {A_CHUNK}", "DELETE FROM stem_counts LIMIT 1"
+    )
+    found = trouble(healthy)
+    assert (set(found), found["word counts"].state) == ({"word counts"}, "note")
+    assert found["word counts"].found.startswith("2 chunks")
+    healthy.rebuild()
+    assert trouble(healthy) == {}
+
+
+def test_a_threshold_of_another_search_is_a_note(healthy: Library) -> None:
+    relevance.keep(healthy, relevance.BUNDLED)
+    assert trouble(healthy) == {}
+    kept = healthy.folder / "relevance.json"
+    kept.write_text(kept.read_text().replace("null", '"a reranker"'))
+    found = trouble(healthy)
+    assert (set(found), found["refusals"].state) == ({"refusals"}, "note")
+    assert "reranker a reranker" in found["refusals"].found
 
 
 def test_a_damaged_record_is_said_to_be_beyond_repair(healthy: Library) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 from fireside.database import Database
 from fireside.encoder import BundledEncoder
-from fireside.errors import DocumentError
-from rag import doctor, ingest, migrate, store
+from fireside.errors import DocumentError, StorageError
+from rag import doctor, ingest, migrate, store, vectors
 from rag.library import Library
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ class ByLetters(BundledEncoder):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [1 for _ in texts]
+
+
+class ByCharacters(ByLetters):
+    """Each character is a token, and 200 of them are read beside the special ones."""
+
+    id = "characters-1"
+    max_tokens = 202
+
+    def words(self, text: str) -> list[tuple[int, int, int]]:
+        return [(*match.span(), len(match.group())) for match in re.finditer(r"\S+", text)]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [sum(count for *_, count in self.words(text)) for text in texts]
 
 
 @pytest.fixture
@@ -106,13 +120,13 @@ def test_the_index_is_filled_before_it_serves(filled: Library, tmp_path: Path, m
     changed = migrate.change_encoder
     seen: list[tuple[bool, int]] = []
 
-    def change(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    def change(database: Database, keys: Mapping[int, str], *others: Any) -> bool:
         # The old one serves to the last moment, and a document that came after the filling is not forgotten.
         (tmp_path / "late.txt").write_text("A late heron.")
         if not seen:
             ingest.add(filled, [tmp_path / "late.txt"], 200)
         seen.append((ready.exists(), len(filled.search(QUESTION, 9))))
-        return changed(database, keys, before, now)
+        return changed(database, keys, *others)
 
     monkeypatch.setattr(migrate, "change_encoder", change)
     with store.opened(other.database) as database:
@@ -132,6 +146,67 @@ def test_the_index_is_filled_before_it_serves(filled: Library, tmp_path: Path, m
         assert not ready.exists()
         assert len(other.index.nearest(database, other.encoder.encode(["x"])[0], 9)) == 5
         assert other.index.difference(database) == ""
+    other.close()
+
+
+def test_documents_whose_chunks_the_new_encoder_does_not_read_whole_are_cut_anew(filled: Library, folder: Path) -> None:
+    (folder / "long.txt").write_text("A heron waits by the pier. " * 10)
+    ingest.add(filled, [folder], 200)
+    assert len(filled.chunks("long.txt")) == 1
+    other = Library(filled.folder, ByCharacters())
+    other.migrate()
+    (finding,) = [each for each in doctor.examine(other, 200) if each.check == "encoder"]
+    assert finding.documents == (str(folder / "long.txt"),)
+    report = ingest.sync(other, [folder], 200)
+    assert (report.indexed, report.unchanged) == (1, 3)
+    assert max(other.encoder.count_tokens([chunk.text for chunk in other.chunks("long.txt")])) <= 200
+    assert ingest.sync(other, [folder], 200).unchanged == 4
+    other.close()
+
+
+def test_a_second_migration_at_the_same_time_is_refused(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "_MIGRATION_LOCK_SECONDS", 0.01)
+    first, second = Library(filled.folder, ByLetters()), Library(filled.folder, ByCharacters())
+    refused: list[str] = []
+
+    def another(done: int, total: int) -> None:
+        for library in (second, filled):  # one to a third encoder, and one back to the first
+            with pytest.raises(StorageError) as caught:
+                library.rebuild()
+            refused.append(caught.value.message)
+
+    assert first.migrate(another) == 4
+    assert set(refused) == {"another program is embedding the library 'cabin' anew"}
+    assert first.search(QUESTION, 1)[0].text == "Drain the pump before frost."
+    assert second.migrate() == 4
+    first.close()
+    second.close()
+
+
+def test_what_a_killed_migration_has_filled_goes_when_the_library_is_opened(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
+    begun = filled.folder / "chroma.next"
+
+    def searched() -> str:
+        reader = Library(filled.folder, filled.encoder)
+        (found,) = reader.search(QUESTION, 1)
+        reader.close()
+        return found.text
+
+    def killed(database: Database, keys: Mapping[int, str], *others: Any) -> bool:
+        assert (searched(), begun.exists()) == ("Drain the pump before frost.", True)  # it is still needed
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrate, "change_encoder", killed)
+    with pytest.raises(KeyboardInterrupt):
+        other.migrate()
+    assert begun.exists()
+    assert (searched(), begun.exists()) == ("Drain the pump before frost.", False)
+    monkeypatch.setattr(migrate, "change_encoder", change)
+    assert other.migrate() == 0
+    assert other.search(QUESTION, 1)[0].text == "Drain the pump before frost."
     other.close()
 
 
@@ -173,12 +248,12 @@ def test_vectors_that_were_taken_out_meanwhile_are_made_again(filled: Library, m
     other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
     tries = []
 
-    def after_a_loss(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    def after_a_loss(database: Database, keys: Mapping[int, str], *others: Any) -> bool:
         tries.append(len(keys))
         if len(tries) == 1:
             with database.transaction() as connection:
                 connection.execute("DELETE FROM vectors WHERE id NOT IN (SELECT embedding FROM chunks)")
-        return change(database, keys, before, now)
+        return change(database, keys, *others)
 
     monkeypatch.setattr(migrate, "change_encoder", after_a_loss)
     assert other.migrate() == 8
@@ -193,10 +268,10 @@ def test_a_repair_leaves_the_vectors_of_a_migration(filled: Library, monkeypatch
     other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
     seen = []
 
-    def after_a_repair(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    def after_a_repair(database: Database, keys: Mapping[int, str], *others: Any) -> bool:
         seen.append({finding.check: finding.state for finding in doctor.examine(filled, 200)}["vectors"])
         assert doctor.repair(filled, 200) == []
-        return change(database, keys, before, now)
+        return change(database, keys, *others)
 
     monkeypatch.setattr(migrate, "change_encoder", after_a_repair)
     assert other.migrate() == 4
@@ -208,9 +283,9 @@ def test_a_repair_leaves_the_vectors_of_a_migration(filled: Library, monkeypatch
 def test_another_programs_migration_in_between_is_one_error(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     other, change = Library(filled.folder, ByLetters()), migrate.change_encoder
 
-    def after_another(database: Database, keys: Mapping[int, str], before: str, now: str) -> bool:
+    def after_another(database: Database, keys: Mapping[int, str], *others: Any) -> bool:
         store.set_setting(database, store.ENCODER, "third")
-        return change(database, keys, before, now)
+        return change(database, keys, *others)
 
     monkeypatch.setattr(migrate, "change_encoder", after_another)
     with pytest.raises(DocumentError, match="another program has given the library the encoder third"):

@@ -1,6 +1,7 @@
 """Whether passages answer a question: by what signs, and where the threshold comes from."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fireside.encoder import Encoder, bundled_encoder
+from fireside.encoder import ENCODER_ID, BundledEncoder, Encoder, bundled_encoder
+from rag.library import Library
 from rag.relevance import (
     BUNDLED,
     Calibration,
@@ -19,6 +21,7 @@ from rag.relevance import (
     fitted_threshold,
     keep,
     log_odds,
+    passed_over,
     signs_of,
 )
 from rag.types import Passage
@@ -118,17 +121,49 @@ def test_without_unanswerable_questions_there_is_nothing_to_fit() -> None:
     assert fitted_threshold([1.0, 2.0], [True, True]) == BUNDLED.threshold
 
 
-def test_a_calibration_is_kept_with_the_library_and_for_its_encoder_only(tmp_path: Path) -> None:
-    assert calibration_of(tmp_path) == BUNDLED
+class Scores:
+    """A reranker by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [0.5 for _ in texts]
+
+
+class Another(BundledEncoder):
+    id = "another-1"
+
+
+def test_a_calibration_is_kept_with_the_library_and_for_its_search_only(tmp_path: Path) -> None:
+    library, another = Library(tmp_path), Library(tmp_path, Another())
+    assert (calibration_of(library), passed_over(library)) == (BUNDLED, "")
     own = Calibration(-1.0, 2.0, 3.0, 4.0, 5.0, 0.25)
-    keep(tmp_path, own)
-    assert calibration_of(tmp_path) == own
-    keep(tmp_path, Calibration(-1.0, 2.0, 3.0, 4.0, 5.0, 0.25, "another encoder"))
-    assert calibration_of(tmp_path) == BUNDLED
+    keep(library, own)
+    assert (calibration_of(library), passed_over(library)) == (own, "")
+    assert calibration_of(another) == BUNDLED
+    assert passed_over(another) == f"encoder {ENCODER_ID}, no reranker"
+    library.rerank = Scores("best")
+    assert calibration_of(library) == BUNDLED
+    keep(library, own)
+    assert calibration_of(library) == replace(own, reranker="best")
+    library.rerank = Scores("better")
+    assert calibration_of(library) == BUNDLED
+    assert passed_over(library) == f"encoder {ENCODER_ID}, reranker best"
+    keep(another, own)
+    assert calibration_of(another) == replace(own, search_encoder="another-1")
+    library.rerank = None
+    keep(library, replace(own, encoder="older-1"))
+    assert calibration_of(library) == BUNDLED
+    assert passed_over(library) == f"encoder {ENCODER_ID}, no reranker, sentences weighed by older-1"
+
+
+def test_a_calibration_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    library = Library(tmp_path)
     (tmp_path / "relevance.json").write_text('{"intercept": ')
-    assert calibration_of(tmp_path) == BUNDLED
+    assert calibration_of(library) == BUNDLED
     for wrong in ('"a"', "NaN", "1e999", "null", "[1]"):
         (tmp_path / "relevance.json").write_text(
             f'{{"intercept": {wrong}, "cosine": 1, "words": 1, "lead": 1, "outstanding": 1}}'
         )
-        assert calibration_of(tmp_path) == BUNDLED, wrong
+        assert calibration_of(library) == BUNDLED, wrong

@@ -60,11 +60,14 @@ def test_a_reranker_orders_the_best_anew(library: Library, folder: Path) -> None
     ingest.add(library, [folder], 200)
     seen: list[str] = []
 
-    def shortest_first(question: str, texts: Sequence[str]) -> list[float]:
-        seen.extend(texts)
-        return [1 / len(text) for text in texts]
+    class ShortestFirst:
+        name = "shortest first"
 
-    library.rerank = shortest_first
+        def __call__(self, question: str, texts: Sequence[str]) -> list[float]:
+            seen.extend(texts)
+            return [1 / len(text) for text in texts]
+
+    library.rerank = ShortestFirst()
     found = library.search("boat pump", 2)
     assert len(seen) == 4
     assert any(text.endswith("Cabin\nWater\nDrain the pump before frost.") for text in seen)

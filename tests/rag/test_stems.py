@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +92,22 @@ def test_a_word_may_occur_more_often_than_one_entry_says(library: Library) -> No
     assert list(made["context"]) == [255, 45, 0, 0]
     assert list(made["body"]) == [255, 255, 190, 1]
     assert list(places) == [0, 0, 0, 2]
+
+
+def test_the_texts_of_a_long_document_are_counted_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, at_once = random.Random(0), []
+    texts = [(text_of(drawn, 3), text_of(drawn, drawn.choice([0, 30]))) for _ in range(50)]
+    whole, tokenized = stems.counted(texts), stems._tokenized
+
+    def noted(rows: Iterable[tuple[int, str, str]]) -> Any:
+        listed = list(rows)
+        at_once.append(len(listed))
+        return tokenized(listed)
+
+    monkeypatch.setattr(stems, "_tokenized", noted)
+    monkeypatch.setattr(stems, "_COUNTED_AT_ONCE", 20)
+    assert stems.counted(texts) == whole
+    assert at_once == [20, 20, 10]
 
 
 def test_counts_go_with_their_chunk(library: Library) -> None:

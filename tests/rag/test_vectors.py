@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from fireside.database import Database
 from rag import ingest, store
+from rag.chroma import Folder
 from rag.library import Library
 
 QUESTION = "when to drain the pump"
@@ -35,6 +37,31 @@ def test_a_lost_chroma_folder_is_made_anew_without_embedding(library: Library, f
     encoder.encoded.clear()
     assert library.search(QUESTION, 4) == before
     assert encoder.encoded == [QUESTION]
+
+
+def test_a_commit_while_the_folder_is_checked_is_no_damage(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.add(library, [folder], 200)
+    library.close()
+    generation, cleared, clear = store.generation, [], Folder.clear
+    late = Library(library.folder, library.encoder)
+
+    def overtaken(database: Database) -> int:
+        number = generation(database)
+        if indexed(late) == ["boat.txt", "birds.html", "rules.md"]:
+            with store.opened(late.database) as other:
+                store.remove(other, [str(folder / "boat.txt")])
+        return number
+
+    def noted(folder: Folder) -> None:
+        cleared.append(folder)
+        clear(folder)
+
+    monkeypatch.setattr(store, "generation", overtaken)
+    monkeypatch.setattr(Folder, "clear", noted)
+    assert {Path(each.document).name for each in library.search(QUESTION, 4)} == {"birds.html", "rules.md"}
+    assert cleared == []
 
 
 def test_a_chroma_folder_behind_the_record_catches_up(library: Library, folder: Path) -> None:
@@ -121,7 +148,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import BagOfWords
+from fireside.database import Database
 from rag import ingest, store
+from rag.chroma import Folder
 from rag.library import Library
 
 class Waiting(BagOfWords):

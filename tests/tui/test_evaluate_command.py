@@ -123,6 +123,10 @@ def test_a_library_is_asked_and_calibrated(
     assert document["scores"]["cabin"]["refusal_recall"] == 1
     kept = json.loads((tmp_path / "home" / "libraries" / "cabin" / "relevance.json").read_text())
     assert kept["threshold"] != 0
+    file = tmp_path / "home" / "libraries" / "cabin" / "relevance.json"
+    file.write_text(json.dumps(kept | {"reranker": "another"}))
+    assert main(["eval", "rag", str(spans), "--library", "cabin", "--json"]) == 0
+    assert "not used: it was fitted on another search" in capsys.readouterr().err
     (spans / "corpora" / "cabin.md").rename(spans / "corpora" / "other.md")
     assert main(["docs", "sync", str(spans / "corpora"), "--library", "cabin"]) == 0
     (spans / "corpora" / "other.md").rename(spans / "corpora" / "cabin.md")

@@ -69,10 +69,13 @@ def watch(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """`docs doctor`: 1 where a fault is left."""
+    from fireside import settings
     from rag.doctor import examine, repair
+    from rag.rerank import reranker
 
     chunk_tokens, overlap = _chunk_tokens()
     with opened(options) as library:
+        library.rerank = reranker(settings.load().documents.reranker)
         done = repair(library, chunk_tokens, overlap) if options.repair else []
         findings = examine(library, chunk_tokens, overlap)
     if options.json:

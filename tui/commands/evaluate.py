@@ -144,9 +144,11 @@ def _names(library: Library, corpus: Corpus) -> dict[str, str]:
 def _searched(library: Library, corpus: str, questions: Sequence[Question], names: dict[str, str]) -> list[Outcome]:
     """What the search finds for each question, its scores, whether it would be refused, and how long it took."""
     from rag.evaluate import DEPTH, search_scores
-    from rag.relevance import bears_on, calibration_of
+    from rag.relevance import bears_on, calibration_of, passed_over
 
-    calibration = calibration_of(library.folder)
+    calibration = calibration_of(library)
+    if made_for := passed_over(library):
+        note(f"{library.name}: its threshold for refusals is not used: it was fitted on another search ({made_for})")
     outcomes: list[Outcome] = []
     progress = Progress(f"asking {corpus}", "questions")
     try:
@@ -281,13 +283,13 @@ def _calibrate(library: Library, questions: Sequence[Question]) -> None:
             "the questions all have an answer, and a threshold needs some that have none",
             "add questions with empty references, or with grades of 0",
         )
-    calibration = calibration_of(library.folder)
+    calibration = calibration_of(library)
     judged = [(each, library.search(each.text, LOOKED_AT)) for each in questions]
     signs = [(each, signs_of(each.text, found, library.judge)) for each, found in judged if found]
     threshold = fitted_threshold(
         [log_odds(each, calibration) for _, each in signs], [question.answerable for question, _ in signs]
     )
-    keep(library.folder, replace(calibration, threshold=threshold))
+    keep(library, replace(calibration, threshold=threshold))
     note(f"{library.name}: questions are refused below {threshold:.2f} (log-odds) from now on")
 
 
