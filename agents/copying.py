@@ -9,11 +9,10 @@ from agents.words import same_word, telling_words
 
 _NUMBER = re.compile(
     r"(?<![\w.^])(?:-(?=\d))?\d+(?:,\d{3})+(?:\.\d+)?(?![\d])"  # 1,250.50
-    r"|(?<![\w.^])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?!\d|[.]\d|[xyz]\b|[xyz][\^*+\- ])"  # not the 2 of 2x^2
+    r"|(?<![\w.^])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?!\d|[.]\d)"
 )
 _TIMES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
 _TIMES_WORD = re.compile(r"\s*(hundred|thousand|million|billion)\b", re.IGNORECASE)
-_PERCENT = re.compile(r"\s*(?:%|percent\b)")
 _NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
 _IN_WORDS = _NUMBER_WORDS.split()
 _WORD_NUMBER = re.compile(rf"\b(?:{_NUMBER_WORDS.replace(' ', '|')})\b", re.IGNORECASE)
@@ -35,12 +34,12 @@ _MOST_PIECES = 300
 Number = int | float
 
 
-def numbers_in(message: str, *, shares: bool = False) -> list[Number]:
+def numbers_in(message: str) -> list[Number]:
     """The numbers of `message`, in order: digits (2,500; 8.5; 3e8; 5 million) and the words zero to twelve.
 
-    shares: a number of percent as a share of 1. The digits of `2x^2` and of `DNA123` are no numbers.
+    The digits of `DNA123` are none.
     """
-    return [number for _, _, number in _placed(message, shares=shares)]
+    return [number for _, _, number in _placed(message)]
 
 
 def numbers_named(message: str, names: Sequence[str]) -> dict[str, Number]:
@@ -101,18 +100,15 @@ def pieces_of(message: str) -> list[str]:
     return [piece for piece in dict.fromkeys(pieces) if piece][:_MOST_PIECES]
 
 
-def _placed(message: str, *, shares: bool = False) -> list[tuple[int, int, Number]]:
+def _placed(message: str) -> list[tuple[int, int, Number]]:
     """Where each number begins and ends, and the number."""
     found: list[tuple[int, int, Number]] = []
     for match in _NUMBER.finditer(message):
         number, end = float(match.group().replace(",", "")), match.end()
         if times := _TIMES_WORD.match(message, end):
             number, end = number * _TIMES[times.group(1).lower()], times.end()
-        elif shares and _PERCENT.match(message, end):
-            number /= 100
         found.append((match.start(), end, int(number) if number.is_integer() and abs(number) < 1e15 else number))
     found += [(each.start(), each.end(), _IN_WORDS.index(each[0].lower())) for each in _WORD_NUMBER.finditer(message)]
-    found += [(each.start(), each.end(), 0) for each in re.finditer(r"\b(?:from|at) rest\b", message)]
     return sorted(found)
 
 

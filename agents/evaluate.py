@@ -121,7 +121,7 @@ async def ask(item: Item, model: ChatModel, adapters: tuple[AdapterUse, ...] = (
     async for event in run_turn(turn, model, _nobody):
         seconds = time.perf_counter() - began
         if isinstance(event, TurnFailed):
-            if "did not end" not in event.message:
+            if event.of != "arguments":
                 raise FiresideError(event.message, event.hint)
             return Outcome(item, (), False, False, event.message, seconds)
         if isinstance(event, TurnFinished):

@@ -165,10 +165,14 @@ class TurnFinished:
 
 @dataclass(frozen=True)
 class TurnFailed:
-    """The turn could not go on. What was written before is kept; `message` and `hint` are for the person."""
+    """The turn could not go on. What was written before is kept; `message` and `hint` are for the person.
+
+    of: what failed: the arguments that the model wrote for a call, which cannot be read, or anything else.
+    """
 
     message: str
     hint: str | None
+    of: Literal["arguments", "turn"] = "turn"
 
 
 Event = (

@@ -17,7 +17,7 @@ from agents.context import fit
 from agents.documents import DocumentAnswer
 from agents.events import Event, TurnFailed, TurnsDropped
 from agents.prompts import REFUSAL
-from agents.reply import OutOfTime, Reply
+from agents.reply import OutOfTime, Reply, UnreadableArguments
 from agents.state import RunState
 from agents.steps import ToolSteps
 from agents.turn import Answer as Answer
@@ -36,6 +36,8 @@ async def run_turn(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGener
         async with aclosing(_events(turn, model, approve)) as events:
             async for event in events:
                 yield event
+    except UnreadableArguments as error:
+        yield TurnFailed(error.message, error.hint, "arguments")
     except FiresideError as error:
         yield TurnFailed(error.message, error.hint)
 

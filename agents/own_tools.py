@@ -72,11 +72,11 @@ def of_turn(turn: Turn, delegate_to: Callable[[str], Awaitable[str]]) -> list[To
 class Part:
     """A part of the work that another turn does, and what that turn uses.
 
-    told: gets what happens in it. untrusted: gets what comes in from elsewhere.
+    tell: told what happens in it, at once. untrusted: gets what comes in from elsewhere.
     """
 
-    def __init__(self, told: list[Event], untrusted: list[str]) -> None:
-        self._told, self._untrusted = told, untrusted
+    def __init__(self, tell: Callable[[Event], None], untrusted: list[str]) -> None:
+        self._tell, self._untrusted = tell, untrusted
         self.steps = self.tokens = self.characters = 0
 
     async def answer(self, events: AsyncGenerator[Event, None]) -> str:
@@ -94,7 +94,7 @@ class Part:
                         self.steps += 1
                     case ToolResult(_, _, text):
                         self.characters += len(text)
-                self._told.append(event)
+                self._tell(event)
                 if isinstance(event, TurnFailed):
                     raise ToolError(event.message, event.hint)
                 if isinstance(event, TurnFinished):

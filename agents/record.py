@@ -26,6 +26,7 @@ from agents.events import (
     TurnFinished,
     TurnsDropped,
 )
+from agents.state import RunState
 from fireside.conversations.store import ConversationStore
 from fireside.conversations.types import Status
 from fireside.errors import StorageError
@@ -34,7 +35,7 @@ _SAVE_SECONDS = 0.25
 
 
 async def record_turn(
-    store: ConversationStore, message_id: int, events: AsyncGenerator[Event, None]
+    store: ConversationStore, message_id: int, events: AsyncGenerator[Event, None], state: RunState | None = None
 ) -> AsyncGenerator[Event, None]:
     """Pass `events` through, keeping the assistant's message `message_id` in step with them.
 
@@ -42,8 +43,12 @@ async def record_turn(
     `citations`, `unsupported` (sentences without a source), `untrusted` (what came in from elsewhere), `plan`, `usage`,
     `timings`, `finish`, `refused`, `dropped`, `thinking` (what the model thought or copied before it replied, which is
     no part of the conversation), and `error` with `hint`. Raises StorageError.
+
+    state: from where the turn goes on whose message this is already.
     """
     recording = _Recording(store, message_id)
+    if state is not None:
+        recording.go_on(state)
     async with aclosing(events):
         try:
             async for event in events:
@@ -65,6 +70,13 @@ class _Recording:
         self._details: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._status: Status = "streaming"
+
+    def go_on(self, state: RunState) -> None:
+        """Begin with what the message held when the turn stood there; what came after is told again."""
+        details = self._store.message(self._message_id).details
+        self._text = state.text
+        self._details = {name: value for name, value in details.items() if name not in ("error", "hint")}
+        self._details["tools"] = details.get("tools", [])[: len(state.calls)]
 
     def take(self, event: Event) -> None:
         """Fold an event into the message, and save it: text within a quarter of a second, the rest at once."""

@@ -47,6 +47,10 @@ class OutOfTime(Exception):
     """The turn has no more time for the model."""
 
 
+class UnreadableArguments(ToolError):
+    """What the model wrote for the arguments of a call is no JSON object."""
+
+
 class Reply:
     """What has been written, cited and counted so far.
 
@@ -85,18 +89,17 @@ class Reply:
 
     async def arguments(self, message: str, tool: Tool) -> dict[str, Any]:
         """Arguments for the call of `tool` that `message` asks for, held to its schema; unseen and repeatable. Raises
-        ToolError."""
+        UnreadableArguments."""
         prompt, schema = small_call.prompt_and_schema(message, tool)
         held = JsonSchema(schema)
         request = Request(prompt, GREEDY, MOST_ARGUMENT_TOKENS, self._turn.adapters, constraint=held, stop=("\n",))
         try:
             arguments = json.loads(await self.unseen(request))
-            if not isinstance(arguments, dict):
-                raise ValueError("no object")
-        except ValueError as error:
-            raise ToolError(
-                f"the arguments for {tool.name} did not end within {MOST_ARGUMENT_TOKENS} tokens", "ask in other words"
-            ) from error
+        except ValueError:
+            arguments = None
+        if not isinstance(arguments, dict):
+            message = f"the arguments that the model wrote for {tool.name} cannot be read as a JSON object"
+            raise UnreadableArguments(message, "ask in other words")
         return arguments
 
     async def write(

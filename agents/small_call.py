@@ -21,12 +21,7 @@ from agents.words import same_word, telling_words
 
 _MOST_CHARACTERS = 4000
 _MOST_ORDERED, _MOST_NUMBERS = 4, 6  # at most 360 orders
-_MOST_DISTINCT = 16
 _PLAIN = frozenset({"type", "description", "default", "title", "examples"})
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_FORM_OF_ITS_OWN = re.compile(r"YYYY|MM[-/]DD|HH:MM|ISO|regex|JSON|SQL", re.IGNORECASE)
-_PART_OF_FORMULA = re.compile(r"\S*[\d^=*+/()-]\S*|[A-Za-z]")
-_OF_FORMULA = re.compile(r"function|equation|expression|formula", re.IGNORECASE)
 _NOT = re.compile(r"\b(?:not|no|without|excluding|don't|exclude|never)\b", re.IGNORECASE)
 
 _SHOTS: tuple[tuple[str, tuple[tuple[str, str, str], ...], str, dict[str, Any]], ...] = (
@@ -69,19 +64,21 @@ def prompt_and_schema(message: str, tool: Tool) -> tuple[str, dict[str, Any]]:
     """
     message = message[-_MOST_CHARACTERS:]
     schema = held_schema(message, tool)
-    lines = [(name, _type(each), _about(each)) for name, each in _shown(tool, schema).items()]
+    properties: dict[str, Any] = tool.parameters.get("properties", {})
+    shown = {name: each for name, each in properties.items() if name in schema.get("properties", {})}
+    return prompt_of(message, tool, shown), schema
+
+
+def prompt_of(message: str, tool: Tool, shown: Mapping[str, Any]) -> str:
+    """The text that the model continues with the arguments. shown: the schemas of the parameters to fill in."""
+    lines = [(name, _type(each), _about(each)) for name, each in shown.items()]
     shots = [*_SHOTS, *((tool.name, lines, said, given) for said, given in tool.examples)]
     parts = [
-        f"{_head(name, about)}\nRequest: {said}\nArguments: {json.dumps(given, ensure_ascii=False)}\n\n"
+        f"{_head(name, about)}\nRequest: {said}\nArguments:\n{json.dumps(given, ensure_ascii=False)}\n\n"
         for name, about, said, given in shots
     ]
-    return "".join([*parts, f"{_head(tool.name, lines)}\nRequest: {message}\nArguments: "]), schema
-
-
-def _shown(tool: Tool, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters to fill in, as the tool describes them."""
-    properties: dict[str, Any] = tool.parameters.get("properties", {})
-    return {name: each for name, each in properties.items() if name in schema.get("properties", {})}
+    # The line ends before the arguments: `{"` behind a space would be other tokens than those in the examples.
+    return "".join([*parts, f"{_head(tool.name, lines)}\nRequest: {message}\nArguments:\n"])
 
 
 def held_schema(message: str, tool: Tool) -> dict[str, Any]:
@@ -91,8 +88,7 @@ def held_schema(message: str, tool: Tool) -> dict[str, Any]:
     if not properties or set(schema) - {"type", "properties", "required", "description", "additionalProperties"}:
         return schema
     required = [name for name in properties if name in schema.get("required", ())]
-    numbers = numbers_in(message)
-    spare = len(numbers) - sum(_is_number(properties[name]) for name in required)
+    spare = len(numbers_in(message)) - sum(_is_number(properties[name]) for name in required)
     wanted = []
     for name, each in properties.items():
         if name in required:
@@ -102,7 +98,7 @@ def held_schema(message: str, tool: Tool) -> dict[str, Any]:
             wanted.append(name)
     free = _not_copied(tool)
     kept = {
-        name: properties[name] if name in free else _held(message, name, properties[name], name in required)
+        name: properties[name] if name in free else _held(message, properties[name], name in required)
         for name in wanted
     }
     elsewhere = [name for name in schema.get("required", ()) if name not in properties]
@@ -116,34 +112,31 @@ def held_schema(message: str, tool: Tool) -> dict[str, Any]:
     return held | {"anyOf": orders} if orders else held
 
 
-def _held(message: str, name: str, schema: Any, required: bool) -> Any:
+def _held(message: str, schema: Any, required: bool) -> Any:
     """The schema of one parameter, or of the items of one."""
     if not isinstance(schema, Mapping):
         return schema
-    kept, plain, about = dict(schema), set(schema) <= _PLAIN, str(schema.get("description", ""))
+    kept, plain = dict(schema), set(schema) <= _PLAIN
     if said := [each for each in schema.get("enum", ()) if isinstance(each, str) and _says(message, each)]:
         return kept | {"enum": said}
     match schema.get("type"):
         case "integer" if plain:
             return kept | _enum([each for each in numbers_in(message) if isinstance(each, int)])
         case "number" if plain:
-            return kept | _enum(numbers_in(message, shares="percent" not in about.lower()))
-        case "string" if plain and not _FORM_OF_ITS_OWN.search(about):
-            pieces = pieces_of(message)
-            if _OF_FORMULA.search(name):
-                pieces = [each for each in pieces if all(map(_PART_OF_FORMULA.fullmatch, each.split()))] or pieces
-            return kept | _enum(pieces)
+            return kept | _enum(numbers_in(message))
+        case "string" if plain:
+            return kept | _enum(pieces_of(message))
         case "boolean" if plain and not required:
             return kept | {"enum": [not _NOT.search(message)]}
         case "array" if set(schema) <= _PLAIN | {"items"} and isinstance(schema.get("items"), Mapping):
-            return kept | _held_items(message, name, schema["items"])
+            return kept | _held_items(message, schema["items"])
         case "object" if isinstance(schema.get("properties"), Mapping):
-            held = {key: _held(message, key, each, True) for key, each in schema["properties"].items()}
+            held = {key: _held(message, each, True) for key, each in schema["properties"].items()}
             return kept | {"properties": held}
     return kept
 
 
-def _held_items(message: str, name: str, items: Mapping[str, Any]) -> dict[str, Any]:
+def _held_items(message: str, items: Mapping[str, Any]) -> dict[str, Any]:
     """What an array is held to: one of the message's lists of numbers, or items from the message."""
     kind, lists = items.get("type"), lists_in(message)
     if set(items) <= _PLAIN and kind in ("number", "integer") and lists:
@@ -151,11 +144,7 @@ def _held_items(message: str, name: str, items: Mapping[str, Any]) -> dict[str, 
             return {"enum": [[float(number) for number in each] for each in lists]}
         if whole := [each for each in lists if all(isinstance(number, int) for number in each)]:
             return {"enum": whole}
-    held = _held(message, name, items, True)
-    # A number once: a small model repeats itself.
-    copied = kind in ("number", "integer") or "enum" in items
-    distinct = copied and 1 <= len(held.get("enum", ())) <= _MOST_DISTINCT
-    return {"items": held} | ({"uniqueItems": True} if distinct else {})
+    return {"items": _held(message, items, True)}
 
 
 def _orders(copied: Mapping[str, Sequence[Any]], numbers: Sequence[Any]) -> list[dict[str, Any]]:
@@ -173,8 +162,6 @@ def _spoken_of(message: str, name: str, schema: Any) -> bool:
     """Whether the message speaks of an optional parameter: by a word of its name, or one of the values it may have."""
     said = telling_words(message)
     if any(same_word(word, other) for word in telling_words(name) if len(word) > 2 for other in said):
-        return True
-    if "year" in name.lower() and _YEAR.search(message):
         return True
     if not isinstance(schema, Mapping):
         return False

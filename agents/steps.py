@@ -74,7 +74,7 @@ class ToolSteps:
         self._began = time.monotonic()
         self._waited = 0.0
         self._characters, self._steps = 0, 0
-        self._delegated: list[Event] = []
+        self._happening: asyncio.Queue[Event | None] = asyncio.Queue()
         self._over = False
         self.messages = state.messages
         self.calls = list(state.calls)
@@ -197,10 +197,11 @@ class ToolSteps:
                 if self._repairs > MOST_REPAIRS:
                     self._over, self._reply.finish = True, "invalid"
                     break
-            for event in await self._together(ready):
-                if isinstance(event, ToolResult):
-                    results.append(event)
-                yield event
+            async with aclosing(self._together(ready)) as events:
+                async for event in events:
+                    if isinstance(event, ToolResult):
+                        results.append(event)
+                    yield event
             if not self._turn.dry_run:
                 self._observe(written, self.calls[before:], sorted(results, key=lambda each: each.number), known)
             written, done = "", done + len(group)
@@ -278,16 +279,20 @@ class ToolSteps:
         except BaseException as error:  # a tool is anybody's code
             return f"[what it will do cannot be shown: {type(error).__name__}]"
 
-    async def _together(self, ready: Sequence[_Ready]) -> list[Event]:
-        """Run calls side by side; their results in the order of the calls."""
-        events: list[Event] = []
-        for each, result in zip(ready, await asyncio.gather(*map(self._result, ready)), strict=True):
-            events += [Delegated(each.number, event) for event in self._delegated]
-            self._delegated.clear()
-            events.append(result)
+    async def _together(self, ready: Sequence[_Ready]) -> AsyncGenerator[Event, None]:
+        """Run calls side by side: first what happens in delegated work, then the results in the order of the calls."""
+        running = asyncio.gather(*map(self._result, ready))
+        running.add_done_callback(lambda _: self._happening.put_nowait(None))
+        try:
+            while (event := await self._happening.get()) is not None:
+                yield event
+        finally:
+            running.cancel()  # closed early: no call outlives the turn
+            await asyncio.wait([running])
+        for each, result in zip(ready, running.result(), strict=True):
+            yield result
             if each.tool.name == own_tools.PLAN and result.status == "done":
-                events.append(PlanChanged(own_tools.plan_of(each.call.arguments)))
-        return events
+                yield PlanChanged(own_tools.plan_of(each.call.arguments))
 
     async def _result(self, ready: _Ready) -> ToolResult:
         began = time.monotonic()
@@ -351,7 +356,8 @@ class ToolSteps:
             resume=None,
             keep=False,
         )
-        work = own_tools.Part(self._delegated, self.untrusted)
+        number = len(self.calls)  # it runs alone, behind the calls before it
+        work = own_tools.Part(lambda event: self._happening.put_nowait(Delegated(number, event)), self.untrusted)
         try:
             return await work.answer(run_turn(part, self._model, self._asked))
         finally:

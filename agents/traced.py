@@ -15,6 +15,7 @@ from agents.events import (
     TurnFailed,
     TurnFinished,
 )
+from agents.owned import owned
 from agents.spans import send_where_wanted
 from agents.traces import Answered, Begun, Held, KeptEvent, Traces
 from agents.turn import Answer, Approve, Turn
@@ -31,6 +32,8 @@ def held_with(turn: Turn, folder: object | None, library: str | None) -> Held:
         tuple(adapter.spec for adapter in turn.adapters),
         turn.plans,
         turn.delegates,
+        turn.sampling,
+        turn.max_tokens,
     )
 
 
@@ -54,7 +57,8 @@ async def run_traced(
         try:
             traces = opened.enter_context(closing(Traces()))
             run = traces.begin(begun)
-        except StorageError as error:
+            opened.enter_context(owned(run))
+        except FiresideError as error:
             yield TurnFailed(error.message, error.hint)
             return
         asking = kept_answers(traces, run, approve, by)

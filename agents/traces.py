@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents import event_json
 from agents.events import ApprovalAsked, Event, TurnFinished
@@ -18,7 +19,11 @@ from agents.state import RunState, from_json
 from fireside import paths
 from fireside.database import Database, Migration, storable
 from fireside.errors import FiresideError
+from fireside.models.sampling import Sampling
 from fireside.models.types import Message, Usage
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 APPLICATION_ID = 0x46495254
 """Marks the file as Fireside's traces ("FIRT") in SQLite's header."""
@@ -87,7 +92,10 @@ _MIGRATIONS: Sequence[Migration] = (
 
 @dataclass(frozen=True)
 class Held:
-    """What a run is held with, as far as it can be found again by name to go on."""
+    """What a run is held with, as far as it can be found again by name to go on.
+
+    sampling, max_tokens: the turn's; None in runs of a Fireside that did not keep them.
+    """
 
     tools: tuple[str, ...] = ()
     folder: str | None = None
@@ -95,6 +103,8 @@ class Held:
     adapters: tuple[str, ...] = ()
     plans: bool = False
     delegates: bool = False
+    sampling: Sampling | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -302,11 +312,16 @@ def forget_conversation(conversation: int) -> None:
 
 def _run(row: Any) -> Run:
     values = {key: row[key] for key in row.keys() if key not in ("held", "usage", "state", "size")}  # noqa: SIM118 - a row is no dict
-    held = json.loads(row["held"])
-    for name in ("tools", "adapters"):
-        held[name] = tuple(held[name])
+    held = _held().validate_python(json.loads(row["held"]))
     usage = None if row["usage"] is None else Usage(**json.loads(row["usage"]))
-    return Run(**values, held=Held(**held), usage=usage)
+    return Run(**values, held=held, usage=usage)
+
+
+@functools.cache
+def _held() -> TypeAdapter[Held]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Held)
 
 
 def _json(document: object) -> str:

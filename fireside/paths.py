@@ -52,6 +52,11 @@ def traces_database() -> Path:
     return home() / "traces.db"
 
 
+def run_locks_folder() -> Path:
+    """The locks of those runs that a program is at work on."""
+    return home() / "traces.locks"
+
+
 def library_folder(name: str) -> Path:
     """The folder of one document library: its SQLite file and its Chroma folder."""
     return home() / "libraries" / checked_name(name, "library")

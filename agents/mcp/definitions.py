@@ -100,12 +100,13 @@ def safe_schema(definition: Definition) -> dict[str, Any]:
     return {"properties": {}} | schema
 
 
-def check_usable(schema: Mapping[str, Any]) -> None:
-    """Raises ToolError where no model can be held to `schema`."""
-    from fireside.models.schema import check_schema
+def shortest_arguments(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The shortest that a model held to `schema` can write. Raises ToolError where none can be held to it."""
+    from fireside.models.schema import shortest
 
     try:
-        check_schema(schema)
+        arguments: dict[str, Any] = shortest(schema)
+        return arguments
     except FiresideError as error:
         raise ToolError(error.message) from error
     except RecursionError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.mcp.arguments import valid_arguments
 from agents.mcp.connection import Connection
-from agents.mcp.definitions import Definition, check_usable, safe_description, safe_schema
+from agents.mcp.definitions import Definition, safe_description, safe_schema, shortest_arguments
 from agents.mcp.listing import listed, pages
 from agents.mcp.pins import Change
 from agents.mcp.quoted import LONGEST, quoted
@@ -63,7 +63,6 @@ def offered_tools(connection: Connection, definitions: Sequence[Definition], cha
 def _tool(caller: _Caller, definition: Definition) -> Tool:
     """The definition as a tool. Raises ToolError saying why it cannot be one."""
     schema = safe_schema(definition)
-    check_usable(schema)
 
     async def run(**arguments: Any) -> str:
         return await caller.call(definition, arguments)
@@ -73,6 +72,7 @@ def _tool(caller: _Caller, definition: Definition) -> Tool:
     def validate(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return valid_arguments(name, schema, arguments)
 
+    validate(shortest_arguments(schema))  # a tool that no call could ever fit is not offered
     return Tool(
         name,
         safe_description(definition, caller.name),

@@ -26,6 +26,10 @@ GUARD = (sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT))
 GUARD_ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 _PROBE_S = 20.0
+_FOR_ROOT = (
+    "run Fireside as an ordinary user, or share a folder on a disk or volume with ext4, XFS, Btrfs or tmpfs: "
+    "overlayfs, which containers have as their own, cannot show root's files to another user"
+)
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,21 @@ class Mechanism:
         return "Landlock" if self.bwrap is None else "bubblewrap"
 
 
-def available() -> Reason | None:
-    """None where `shell` and `python` can be used on this machine; else why not."""
-    found = mechanism()
+def available(folder: Path | None = None) -> Reason | None:
+    """None where `shell` and `python` can be used on this machine, in `folder`; else why not."""
+    found = mechanism(folder)
     return found if isinstance(found, Reason) else None
 
 
-def mechanism() -> Mechanism | Reason:
-    """The sandbox to use: bubblewrap if it works, else Landlock if that does; tried once for a search path and user."""
-    return _mechanism(shutil.which("bwrap"), os.geteuid())
+def mechanism(folder: Path | None = None) -> Mechanism | Reason:
+    """The sandbox to use: bubblewrap if it works, else Landlock if that does; tried once for a search path and user.
+
+    For root it depends on the file system of `folder` too, so that it is tried there; without one, where temporary
+    files lie.
+    """
+    user = os.geteuid()
+    place = str(folder.resolve()) if user == 0 and folder is not None and folder.is_dir() else None
+    return _mechanism(shutil.which("bwrap"), user, place)
 
 
 def order_line(
@@ -81,38 +91,39 @@ def python() -> tuple[str, str]:
 
 
 @functools.cache
-def _mechanism(bwrap: str | None, user: int) -> Mechanism | Reason:
+def _mechanism(bwrap: str | None, user: int, place: str | None) -> Mechanism | Reason:
     if sys.platform != "linux" or not seccomp.is_known_machine():
         return Reason(
             "programs can be run safely on Linux only (x86_64 or aarch64)", "use the tools that do not run programs"
         )
-    refused = "it is not installed"
+    refused, where = "it is not installed", "here"
+    hint = "install bubblewrap (apt install bubblewrap, dnf install bubblewrap)"
     if bwrap is not None:
-        refused = _try(Mechanism(bwrap))
+        refused, hint = _try(Mechanism(bwrap), place), "allow user namespaces"
         if not refused:
             return Mechanism(bwrap)
+        if user == 0:
+            where, hint = f"by root in {place or tempfile.gettempdir()}", _FOR_ROOT
     without = _landlock(user)
     if not without:
         return Mechanism(None)
-    return Reason(
-        f"no program can be run safely here: bubblewrap: {refused}; Landlock: {without}",
-        "install bubblewrap (apt install bubblewrap, dnf install bubblewrap) and allow user namespaces",
-    )
+    return Reason(f"no program can be run safely {where}: bubblewrap: {refused}; Landlock: {without}", hint)
 
 
 def _landlock(user: int) -> str:
     """Why Landlock cannot be used; empty where it can."""
     if user == 0:
-        return "it cannot limit the processes of root: run Fireside as another user"
+        return "it cannot limit the processes of root"
     if (version := landlock.version()) < landlock.LEAST_VERSION:
         return f"version {landlock.LEAST_VERSION} (Linux 6.12) is needed, this kernel has {version or 'none'}"
-    return _try(Mechanism(None))
+    return _try(Mechanism(None), None)
 
 
-def _try(held_by: Mechanism) -> str:
-    """Run `true` in it; why that failed, empty where it did not."""
-    with tempfile.TemporaryDirectory() as folder:
-        line = order_line(["true"], Path(folder).resolve(), Limits(wall_s=_PROBE_S / 2), Protected(), "", held_by)
+def _try(held_by: Mechanism, place: str | None) -> str:
+    """Run `true` in it, in the folder `place` or a temporary one; why that failed, empty where it did not."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(place or temporary).resolve()
+        line = order_line(["true"], folder, Limits(wall_s=_PROBE_S / 2), Protected(), "", held_by)
         # Closing its stdin ends the guard: that waits until its answer is there.
         with subprocess.Popen(
             GUARD,

@@ -26,7 +26,7 @@ async def run(argv: Sequence[str], *, folder: Path, limits: Limits = ORDINARY, s
     works here, the folder cannot be shared, or holds secrets that this sandbox cannot hide.
     """
     _check_arguments(argv)
-    held_by = await asyncio.to_thread(mechanism)
+    held_by = await asyncio.to_thread(mechanism, paths.expanded(folder))
     if isinstance(held_by, Reason):
         raise ToolError(held_by.message, held_by.hint)
     line = await asyncio.to_thread(_order, list(argv), folder, limits, stdin or "", held_by)

@@ -93,7 +93,7 @@ def _show_as(user: int, tree: int) -> None:
             syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attributes, len(attributes))
         except OSError as error:
             reason = f"this file system cannot show root's files to another user ({error.strerror})"
-            raise OSError(error.errno, f"{reason}; run Fireside as an ordinary user") from error
+            raise OSError(error.errno, reason) from error
         finally:
             os.close(namespace)
     finally:

@@ -30,8 +30,8 @@ _STOPPED = {
 
 
 def program_tools(folder: Path, limits: Limits = ORDINARY) -> tuple[Tool, ...]:
-    """`shell` and `python` in `folder`; none where no sandbox works here, and `available.available()` says why."""
-    if available.available() is not None:
+    """`shell` and `python` in `folder`; none where no sandbox works there (`available.available` says why)."""
+    if available.available(folder) is not None:
         return ()
 
     async def shell(

@@ -15,6 +15,7 @@ from fireside import paths
 from fireside.errors import ModelError, StorageError, did_you_mean
 from fireside.models.bundled import CHAT_MODEL, located
 from fireside.models.gguf_header import parts, split_name
+from fireside.models.model_cards import card_path, read_card, refused
 from fireside.models.ollama_store import PREFIX, full_name, ollama_models
 
 BUNDLED_NAME = "smollm2-135m"
@@ -43,7 +44,9 @@ def models() -> list[ModelFile]:
     bundled = located(CHAT_MODEL)
     found = [ModelFile(BUNDLED_NAME, bundled, "bundled", bundled.stat().st_size)]
     own = [_model(path, FOLDER_SOURCE) for path in _entries(paths.models_folder())]
-    found += sorted((model for model in own if model is not None), key=lambda model: model.name)
+    # What was exported here and failed its check is kept, and never offered.
+    offered = (model for model in own if model is not None and not refused(model.path))
+    found += sorted(offered, key=lambda model: model.name)
     for each in ollama_models():
         found.append(ModelFile(each.name, each.path, "Ollama", each.path.stat().st_size))
     return found
@@ -64,6 +67,12 @@ def find(name: str) -> ModelFile:
             raise _unknown(name, known) from error
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"cannot look at the model file {name}: {reason}", "check the path") from error
+    model = _refused(name) or model
+    if model is not None and refused(model.path):
+        raise ModelError(
+            f"{model.name} failed its check after export, so it is not used",
+            f"see why: {card_path(model.path)}",
+        )
     if model is not None:
         return model
     if name and path.is_dir():
@@ -80,7 +89,7 @@ def remove(name: str) -> ModelFile:
 
     Raises ModelError: there is none, or it lies somewhere else and is not ours to delete; StorageError: cannot delete.
     """
-    model = find(name)
+    model = _refused(name) or find(name)
     if model.source != FOLDER_SOURCE:
         whose = {"bundled": "it is installed with Fireside", "Ollama": "it belongs to Ollama (ollama rm removes it)"}
         reason = whose.get(model.source, "it lies outside of the models folder")
@@ -91,9 +100,23 @@ def remove(name: str) -> ModelFile:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+                card_path(path).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"cannot delete {model.path}: {error.strerror}", "check its permissions") from error
     return model
+
+
+def _refused(name: str) -> ModelFile | None:
+    """The model in the models folder that is called `name`, where it is kept though its export was refused."""
+    own = (_model(path, FOLDER_SOURCE) for path in _entries(paths.models_folder()) if refused(path))
+    return next((model for model in own if model is not None and model.name == name), None)
+
+
+def exported_model(name: str) -> Path | None:
+    """Where the model `name` lies that was exported here, refused or not; None where there is none."""
+    own = (_model(path, FOLDER_SOURCE) for path in _entries(paths.models_folder()))
+    found = next((model for model in own if model is not None and model.name == name), None)
+    return found.path if found is not None and read_card(found.path) is not None else None
 
 
 def _entries(folder: Path) -> list[Path]:

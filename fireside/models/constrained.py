@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fireside.errors import ModelError
-from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Choice, Constraint, Gbnf, Held, JsonSchema, Lazy, Tagged
 from fireside.models.grammars.closing import Closing
 from fireside.models.grammars.gbnf import grammar_of_gbnf
 from fireside.models.grammars.json_schema import grammar_of_schema
 from fireside.models.grammars.lark import lark_of
 from fireside.models.grammars.machine import Machine, State
-from fireside.models.grammars.nodes import Lexeme, Node, either
+from fireside.models.grammars.nodes import Lexeme, Literal, Marker, Node, Repeat, either, sequence
 from fireside.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -144,15 +144,15 @@ class Grammar:
     closing: Closing
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, constraint: JsonSchema | Gbnf | Choice) -> Grammar:
+    def of(cls, vocabulary: Vocabulary, constraint: Held) -> Grammar:
         """The grammar of `constraint`, from the vocabulary's cache. Raises ToolError and ModelError."""
         return vocabulary.remembered(repr(constraint), lambda: cls._built(vocabulary, constraint))
 
     @classmethod
-    def _built(cls, vocabulary: Vocabulary, constraint: JsonSchema | Gbnf | Choice) -> Grammar:
+    def _built(cls, vocabulary: Vocabulary, constraint: Held) -> Grammar:
         from llguidance import LLMatcher
 
-        root = _root(constraint)
+        root = _root(constraint, vocabulary)
         matcher = LLMatcher(vocabulary.tokenizer, LLMatcher.grammar_from_lark(lark_of(root)), log_level=0)
         if matcher.is_error():
             raise ModelError(f"the constraint is too large: {matcher.get_error()[:200]}", "use a simpler one")
@@ -327,7 +327,7 @@ class _Held:
         return self._states[-1]
 
 
-def _root(constraint: JsonSchema | Gbnf | Choice) -> Node:
+def _root(constraint: Held, vocabulary: Vocabulary) -> Node:
     match constraint:
         case JsonSchema(schema):
             return grammar_of_schema(schema)
@@ -337,6 +337,14 @@ def _root(constraint: JsonSchema | Gbnf | Choice) -> Node:
             if not texts:
                 raise ModelError("there is nothing to choose from: the constraint lists no texts", "list some texts")
             return Lexeme(either(texts))
+        case Tagged(schema, opening, closing, most):
+            value = sequence(grammar_of_schema(schema), "\n", _tag(closing, vocabulary))
+            return sequence(value, Repeat(sequence("\n", _tag(opening, vocabulary), "\n", value), 0, most - 1))
+
+
+def _tag(text: str, vocabulary: Vocabulary) -> Literal:
+    token = vocabulary.special(text)
+    return Literal(text) if token is None else Marker(text, token)
 
 
 def _read(machine: Machine, state: State, data: bytes) -> tuple[State, bytes]:

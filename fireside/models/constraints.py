@@ -1,4 +1,4 @@
-"""What a reply is held to: a JSON schema, a GBNF grammar, one of some texts; from the start, or from a trigger on."""
+"""What a reply is held to: JSON of a schema, a GBNF grammar, one of some texts; from the start or from a trigger on."""
 
 from __future__ import annotations
 
@@ -29,11 +29,27 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Tagged:
+    """One to `most` JSON values that `schema` accepts, each with the tags `opening` and `closing` on lines around it.
+
+    The opening tag of the first stands before the text.
+    """
+
+    schema: Mapping[str, Any]
+    opening: str
+    closing: str
+    most: int
+
+
+Held: TypeAlias = JsonSchema | Gbnf | Choice | Tagged
+
+
+@dataclass(frozen=True)
 class Lazy:
     """Free text until one of `triggers` has been written; from there on, `then` holds, and the reply ends with it."""
 
     triggers: tuple[str, ...]
-    then: JsonSchema | Gbnf | Choice
+    then: Held
 
 
-Constraint: TypeAlias = JsonSchema | Gbnf | Choice | Lazy
+Constraint: TypeAlias = Held | Lazy

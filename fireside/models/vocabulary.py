@@ -137,6 +137,11 @@ class Vocabulary:
             ways.append(best)
         return ways[::-1]
 
+    def special(self, text: str) -> int | None:
+        """The special token of this name."""
+        found = self.completing(text.encode(), within=False)
+        return next((token for token, rest in found if not rest and self.tokenizer.is_special_token(token)), None)
+
     def weights(self, weights: Sequence[float]) -> NDArray[np.float64]:
         """For every token, the sum of the weights of its bytes, which are given for each of the 256."""
         import numpy as np

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireside import errors
-from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy, Tagged
 from fireside.models.sampling import Sampling
 from fireside.models.types import (
     AdapterUse,
@@ -102,6 +102,8 @@ def pack_constraint(constraint: Constraint | None) -> dict[str, Any] | None:
             return {"gbnf": grammar}
         case Choice(texts):
             return {"choice": texts}
+        case Tagged():
+            return {"tagged": vars(constraint)}
         case Lazy(triggers, then):
             return {"triggers": triggers, "then": pack_constraint(then)}
 
@@ -111,7 +113,8 @@ def unpack_constraint(packed: dict[str, Any] | None) -> Constraint | None:
     match packed:
         case {"triggers": triggers, "then": then}:
             inner = unpack_constraint(then)
-            assert isinstance(inner, JsonSchema | Gbnf | Choice)
+            assert inner is not None
+            assert not isinstance(inner, Lazy)
             return Lazy(tuple(triggers), inner)
         case {"schema": schema}:
             return JsonSchema(schema)
@@ -119,6 +122,8 @@ def unpack_constraint(packed: dict[str, Any] | None) -> Constraint | None:
             return Gbnf(grammar)
         case {"choice": texts}:
             return Choice(tuple(texts))
+        case {"tagged": fields}:
+            return Tagged(**fields)
     return None
 
 

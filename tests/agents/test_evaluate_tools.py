@@ -178,3 +178,11 @@ async def test_every_call_of_the_bundled_model_parses_and_validates(bundled: Wor
                 Draft202012Validator(standard(schema["parameters"])).validate(call.arguments)
                 calls += 1
     assert calls >= 3
+
+
+@pytest.mark.engine
+async def test_the_bundled_model_writes_arguments_as_json_without_a_grammar_too(bundled: WorkerModel) -> None:
+    item = Item("simple_0", "simple", (Message("user", MESSAGES[0]),), (AREA,), ())
+    outcome = await ask(item, Asked(bundled, grammar=False))
+    assert outcome.calls
+    assert outcome.parses

@@ -351,20 +351,20 @@ async def test_for_a_small_model_the_encoder_chooses_and_the_arguments_are_held(
     arguments, answer = model.requests
     assert isinstance(arguments.constraint, JsonSchema)
     assert isinstance(arguments.prompt, str)
-    assert arguments.prompt.endswith("Request: How warm is the fire?\nArguments: ")
+    assert arguments.prompt.endswith("Request: How warm is the fire?\nArguments:\n")
     assert arguments.sampling.temperature == 0
     # What the person does not see is not the conversation that goes on.
     assert (arguments.keep, answer.keep) == (False, True)
     assert (finished(events).calls, finished(events).text) == ((CALL,), "Warm.")
 
 
-async def test_arguments_of_a_small_model_that_do_not_end_fail_the_turn_with_one_line(
+async def test_arguments_of_a_small_model_that_cannot_be_read_fail_the_turn_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("agents.choose.chosen_tools", lambda message, tools: [(message, tools[0])])
     events = await events_of(measured(), Small([['{"what": "fi']]))
     assert isinstance(events[-1], TurnFailed)
-    assert "did not end within" in events[-1].message
+    assert (events[-1].of, events[-1].message.count("\n")) == ("arguments", 0)
 
 
 async def test_a_small_model_answers_where_no_tool_is_near(monkeypatch: pytest.MonkeyPatch) -> None:

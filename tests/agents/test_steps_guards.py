@@ -15,7 +15,7 @@ from turns import ALLOWED, TALK, Measuring, answers, events_of, finished, messag
 
 from agents.approval import Rule, allowing, decide
 from agents.budget import Budget, Spent
-from agents.events import ApprovalAsked, BudgetReached, StepEnded, TurnFailed
+from agents.events import ApprovalAsked, BudgetReached, Delegated, StepEnded, ToolResult, TurnFailed
 from agents.loop import Turn, run_turn
 from agents.state import RunState, from_json, to_json
 from agents.tools import Tool, Traits, tool_from_function
@@ -58,6 +58,33 @@ async def test_delegated_work_is_charged_to_the_turn() -> None:
     assert spent.tokens >= 600
     assert spent.steps == 2
     assert spent.characters > len("a: 600 degrees")
+
+
+async def test_what_happens_in_delegated_work_is_told_while_it_goes_on() -> None:
+    more = asyncio.Event()
+    script = [[call("delegate", task="Go.")], [call("measure", what="a")], [more, "Inner."], ["So."]]
+    turn = Turn(TALK, tools=(Measuring().tool,), rules=allowing(["*"]), delegates=True)
+    told = []
+    async with asyncio.timeout(5):
+        async for event in run_turn(turn, ScriptedModel(script), answers()):
+            told.append(event)
+            if isinstance(event, Delegated) and isinstance(event.event, ToolResult):
+                more.set()
+    assert finished(told).text == "So."
+
+
+async def test_delegated_work_ends_with_the_turn() -> None:
+    script = [[call("delegate", task="Go.")], [call("measure", what="a")], [asyncio.Event(), "Inner."]]
+    model = ScriptedModel(script)
+    events = run_turn(Turn(TALK, tools=(Measuring().tool,), rules=allowing(["*"]), delegates=True), model, answers())
+    async with asyncio.timeout(5):
+        async for event in events:
+            if isinstance(event, Delegated) and isinstance(event.event, ToolResult):
+                while len(model.requests) < 3:
+                    await asyncio.sleep(0)
+                break
+        await events.aclose()
+    assert model.cancelled == 1
 
 
 async def test_what_a_part_of_the_work_read_counts_though_it_failed() -> None:

@@ -139,12 +139,12 @@ def test_yes_stands_for_nothing_outside_the_sandbox_and_never_for_the_network(
     from agents.sandbox import available
 
     reason = None if sandbox else available.Reason("there is none", "install it")
-    monkeypatch.setattr(available, "available", lambda: reason)
+    monkeypatch.setattr(available, "available", lambda folder: reason)
     if refused:
         with pytest.raises(Exception, match=f"--yes does not stand for {name}"):
-            refuse_yes([tool_of(name, risk)])
+            refuse_yes([tool_of(name, risk)], None)
     else:
-        refuse_yes([tool_of(name, risk)])
+        refuse_yes([tool_of(name, risk)], None)
 
 
 @pytest.fixture
@@ -191,3 +191,38 @@ def test_the_rules_of_the_folder_hold(asking: Any, tmp_path: Path) -> None:
     write = [[Called(ToolCall("write_file", {"path": path, "content": "x"}))] for path in ("notes/a.txt", "other.txt")]
     asking(["write", "--tool", "write_file", "--folder", str(tmp_path)], [*write, ["Done."]])
     assert [path.name for path in tmp_path.glob("**/*.txt")] == ["a.txt"]
+
+
+WHICH = Called(ToolCall("ask_person", {"question": "Which \x1b[2Jwood?", "options": ["oak", "ash"]}))
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("2\n", "the person answered: ash"),
+        ("3 logs\n", "the person answered: 3 logs"),
+        ("", "the person gave no answer"),
+    ],
+)
+def test_the_model_asks_the_person_at_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, told: str
+) -> None:
+    model = ScriptedModel([[WHICH], ["So."]])
+    monkeypatch.setattr("tui.models.open_model", lambda settings, name=None: model)
+    with typing(monkeypatch, typed):
+        assert cli.main(["ask", "Light it", "--tool", "ask_person", "--yes"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "So.\n"
+    assert "The model asks: Which wood?\n  1  oak\n  2  ash\nYour answer: " in err
+    assert "\x1b" not in err
+    assert f"ask_person: done: {told}" in err
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_where_nobody_can_answer_the_model_is_not_given_the_question(asking: Any, more: list[str]) -> None:
+    status, out, err = asking(["Light it", "--tool", "ask_person", *more], [])
+    assert (status, out) == (1, "")
+    assert err.splitlines() == [
+        "error: there is no tool 'ask_person' here",
+        "hint: it needs somebody to answer: a terminal for stdin and stderr, and no --json",
+    ]

@@ -51,9 +51,9 @@ def test_a_data_folder_that_cannot_be_used_and_a_full_disk(
 
 
 def test_a_missing_sandbox_is_told_and_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Mechanism(None))
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda folder: Mechanism(None))
     assert (doctor._sandbox().ok, doctor._sandbox().found) == (True, "Landlock")
-    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Reason("there is no bwrap", "install it"))
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda folder: Reason("there is no bwrap", "install it"))
     found = doctor._sandbox()
     assert found.ok
     assert found.found == "none, so shell and python are off: there is no bwrap (install it)"

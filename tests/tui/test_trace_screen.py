@@ -122,6 +122,23 @@ async def test_a_run_under_way_grows_on_the_screen_and_stays_unfolded(
         assert chat.app.screen.query_one(Tree).root.children[1].is_expanded
 
 
+async def test_the_steps_of_delegated_work_are_seen_while_it_goes_on(chat_with: Callable[..., Any]) -> None:
+    more = asyncio.Event()
+    part = Called(ToolCall("delegate", {"task": "Add."}))
+    async with chat_with([[part], [SUM], [more, "Five."], ["So."]]) as chat:
+        chat.session.use_tools(True)
+        chat.session.allowed |= {"calculator", "delegate"}
+        await chat.write("2+3?")
+        await chat.shows("↳ calculator(")
+        await chat.write("/trace")
+        await chat.until(lambda: isinstance(chat.app.screen, TraceScreen))
+        await chat.pilot.press("e")
+        await chat.shows("2+3 = 5")
+        assert chat.session.busy
+        more.set()
+        await chat.shows("ended: stop")
+
+
 async def test_a_deleted_conversation_takes_its_runs_along(chat_with: Callable[..., Any]) -> None:
     async with chat_with([[SUM], ["Five."]]) as chat:
         chat.session.use_tools(True)

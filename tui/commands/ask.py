@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireside.errors import FiresideError, ToolError
 from tui.commands.ask_approval import YesRefused, at_terminal, refuse_yes, terminal_approver
+from tui.commands.ask_person import ask_at_terminal
 from tui.console import emit, note, report_error, say
 from tui.libraries import library_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agents.state import RunState
     from agents.tools import Tool
     from agents.traces import Run
+    from fireside.conversations.store import ConversationStore
     from fireside.models.types import ChatModel
     from fireside.settings import Settings, ToolKind
     from rag.library import Library
@@ -117,6 +119,10 @@ def _run(
 
 
 _NEED_A_FOLDER = ("list_files", "read_file", "search_files", "write_file", "edit_file", "shell", "python")
+_NEED_MORE = {
+    "search_documents": "--docs",
+    "ask_person": "somebody to answer: a terminal for stdin and stderr, and no --json",
+}
 
 
 def _question(text: str) -> str:
@@ -165,27 +171,55 @@ async def _ask(
 ) -> int:
     try:
         turn = await _turn(options, settings, model, question, offered)
-        from agents.budget import Spent
+        from agents.record import record_turn
         from agents.traced import held_with, run_traced
         from agents.traces import Begun
 
         folder = options.folder or settings.tools.folder
         interactive = at_terminal(options.json)
         approve = terminal_approver(interactive, turn.tools, folder)
-        begun = Begun("ask", question, model.name, held_with(turn, folder, options.docs))
+        begun = Begun("ask", question, model.name)
         if resumed is not None:
             kept, state = resumed
-            begun = replace(begun, parent=kept.id)
-            # What was used up by then is not counted again where the run had ended by its budget.
-            turn = replace(turn, resume=state if kept.finish != "budget" else replace(state, spent=Spent()))
+            turn = _gone_on(turn, kept, state)
+            begun = replace(begun, conversation=kept.conversation, message=kept.message, parent=kept.id)
+        begun = replace(begun, held=held_with(turn, folder, options.docs))
         by = "person" if interactive else "nobody to ask"
         # Sources are numbered when the reply is complete, so an answer from documents is printed then.
         live = not options.json and turn.library is None
         if turn.resume is not None and live:
             sys.stdout.write(turn.resume.text)
-        return await show(run_traced(turn, model, approve, begun, by, note), json=options.json, live=live)
+        events = run_traced(turn, model, approve, begun, by, note)
+        with ExitStack() as opened:
+            if begun.message is not None:
+                events = record_turn(opened.enter_context(_conversations()), begun.message, events, turn.resume)
+            return await show(events, json=options.json, live=live)
     finally:
         await model.close()
+
+
+def _gone_on(turn: Turn, kept: Run, state: RunState) -> Turn:
+    """`turn`, made of the options for a kept run, with the rest of what that was held with, to go on from `state`."""
+    from agents.budget import Spent
+
+    held = kept.held
+    # What was used up by then is not counted again where the run had ended by its budget.
+    spent = Spent() if kept.finish == "budget" else state.spent
+    return replace(
+        turn,
+        resume=replace(state, spent=spent),
+        plans=held.plans,
+        delegates=held.delegates,
+        sampling=held.sampling or turn.sampling,
+        max_tokens=held.max_tokens or turn.max_tokens,
+    )
+
+
+def _conversations() -> closing[ConversationStore]:
+    from fireside import paths
+    from fireside.conversations.store import ConversationStore
+
+    return closing(ConversationStore(paths.conversations_database()))
 
 
 async def show(events: AsyncGenerator[Event, None], *, json: bool, live: bool) -> int:
@@ -212,6 +246,7 @@ async def _turn(
     from agents.approval import allowing
     from agents.budget import Budget
     from agents.loop import Turn
+    from agents.own_tools import DELEGATE, PLAN
     from agents.remembered import rules_for
     from fireside.models.types import AdapterUse, Message
 
@@ -219,7 +254,7 @@ async def _turn(
     library = _library(options.docs, settings)
     tools = _tools(options, settings, library, offered)
     if options.yes and not options.dry_run:
-        refuse_yes(tools)
+        refuse_yes(tools, options.folder or settings.tools.folder)
     adapters: tuple[AdapterUse, ...] = ()
     if options.adapter:
         from fireside.models.adapters import resolve
@@ -230,6 +265,8 @@ async def _turn(
     if options.temperature is not None:
         sampling = replace(sampling, temperature=options.temperature)
     system = reply.system if options.system is None else options.system
+    # Only a turn that goes on from the chat has the last two, and what they do is decided call by call.
+    named = [*(tool.name for tool in tools), PLAN, DELEGATE]
     return Turn(
         messages=(Message("system", system), Message("user", question)),
         sampling=sampling,
@@ -238,7 +275,7 @@ async def _turn(
         library=library,
         tools=tools,
         rules=(
-            *allowing([*settings.tools.allowed, *([tool.name for tool in tools] if options.yes else ())]),
+            *allowing([*settings.tools.allowed, *(named if options.yes else ())]),
             *(rules_for(options.folder or settings.tools.folder) if tools else ()),
         ),
         budget=Budget(steps=settings.tools.max_steps),
@@ -264,10 +301,12 @@ def _tools(
 
     folder = options.folder or settings.tools.folder
     search = (lambda query: library.search(query, settings.documents.passages)) if library else None
-    known = {tool.name: tool for tool in (*offered_tools(_kinds_of(options.tool), folder, search, note=note), *offered)}
+    ask = ask_at_terminal if at_terminal(options.json) else None
+    own = offered_tools(_kinds_of(options.tool), folder, search, ask, note)
+    known = {tool.name: tool for tool in (*own, *offered)}
     for name in options.tool:
         if name not in known:
-            needs = dict.fromkeys(_NEED_A_FOLDER, "--folder") | {"search_documents": "--docs"}
+            needs = dict.fromkeys(_NEED_A_FOLDER, "--folder") | _NEED_MORE
             hint = f"it needs {needs[name]}" if name in needs else f"tools that can be used here: {', '.join(known)}"
             raise ToolError(f"there is no tool {name!r} here", hint)
     whole = [tool.name for tool in offered if tool.name.partition(".")[0] in options.mcp]
@@ -298,7 +337,7 @@ def _described(options: argparse.Namespace) -> tuple[Tool, ...]:
 
 async def _follow(events: AsyncGenerator[Event, None], live: bool) -> tuple[TurnFinished, tuple[Passage, ...]]:
     """Show the turn as it goes; return its end and the passages found. Raises FiresideError if it failed."""
-    from agents.events import PassagesFound, PlanChanged, TextDelta, ToolResult, TurnFailed, TurnFinished
+    from agents.events import Delegated, PassagesFound, PlanChanged, TextDelta, ToolResult, TurnFailed, TurnFinished
     from tui.event_lines import event_line, plan_line
 
     found: tuple[Passage, ...] = ()
@@ -312,6 +351,8 @@ async def _follow(events: AsyncGenerator[Event, None], live: bool) -> tuple[Turn
                     found = passages
                 case ToolResult(call, status, text):
                     note(f"{call.name}: {status}: {text}")
+                case Delegated(_, ToolResult(call, status, text)):
+                    note(f"  {call.name}: {status}: {text}")
                 case TurnFailed(message, hint):
                     raise FiresideError(message, hint)
                 case TurnFinished():

@@ -25,12 +25,12 @@ class YesRefused(FiresideError):
     """--yes cannot stand for a tool that was named."""
 
 
-def refuse_yes(tools: Sequence[Tool]) -> None:
+def refuse_yes(tools: Sequence[Tool], folder: Path | None) -> None:
     """Raise YesRefused where --yes would let a program run outside the sandbox, or something leave this machine."""
     from agents.sandbox.available import available
 
     for tool in tools:
-        held = tool.name in _SANDBOXED and tool.traits.risk == "executes" and available() is None
+        held = tool.name in _SANDBOXED and tool.traits.risk == "executes" and available(folder) is None
         if tool.traits.risk == "network":
             what = f"{tool.name} talks to another machine or program"
         elif tool.traits.risk == "executes" and not held:
@@ -71,7 +71,7 @@ def terminal_approver(interactive: bool, tools: Sequence[Tool], folder: Path | N
         here = "" if folder is None else "[f]or ever in this folder, ne[v]er in it, "
         sys.stderr.write(f"Allow? [y]es, [a]lways in this turn, {here}[N]o: ")
         sys.stderr.flush()
-        answer = (await _typed_line()).strip().lower()[:1]
+        answer = (await typed_line()).strip().lower()[:1]
         if folder is not None and answer in ("f", "v"):
             rule = lasting_rule(asked, "allow" if answer == "f" else "deny")
             remember(rule, folder)
@@ -83,7 +83,7 @@ def terminal_approver(interactive: bool, tools: Sequence[Tool], folder: Path | N
     return approve
 
 
-async def _typed_line() -> str:
+async def typed_line() -> str:
     """The next line of stdin. No thread waits for it: at Ctrl-C the process would wait for the thread."""
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(sys.stdin, ready.set)

@@ -138,8 +138,12 @@ def _encoder() -> Finding:
 def _sandbox() -> Finding:
     """What holds the programs that the assistant may run. Without one it runs none, which is no fault."""
     from agents.sandbox.available import Reason, mechanism
+    from fireside.settings import load
 
-    found = mechanism()
-    if isinstance(found, Reason):
-        return Finding("sandbox", True, f"none, so shell and python are off: {found.message} ({found.hint})")
-    return Finding("sandbox", True, found.name)
+    def body() -> str:
+        found = mechanism(load().tools.folder)
+        if isinstance(found, Reason):
+            return f"none, so shell and python are off: {found.message} ({found.hint})"
+        return found.name
+
+    return _checked("sandbox", body)

@@ -16,6 +16,7 @@ from tui.console import emit, note, say
 
 if TYPE_CHECKING:
     from agents.events import Event
+    from agents.state import RunState
     from agents.traces import Run, Traces
 
 _VERSION = 1
@@ -123,25 +124,34 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
+    from agents.owned import owned
     from tui.commands import ask
 
     with _opened() as traces:
-        run = traces.run(options.run)
-        state = traces.state(run.id)
-    if state is None:
-        raise FiresideError(f"run {run.id} had not come to a call, so there is nothing to go on from", "ask again")
-    if run.finish == "stop":
-        raise FiresideError(f"run {run.id} has ended; there is nothing left to do", "fireside traces replay shows it")
-    return ask.resume(_options_of(run, options), run, state)
+        traces.run(options.run)
+    with owned(options.run):
+        with _opened() as traces:
+            run = traces.run(options.run)
+            state = traces.state(run.id)
+        if state is None:
+            raise FiresideError(f"run {run.id} had not come to a call, so there is nothing to go on from", "ask again")
+        if run.finish == "stop":
+            raise FiresideError(
+                f"run {run.id} has ended; there is nothing left to do", "fireside traces replay shows it"
+            )
+        return ask.resume(_options_of(run, state, options), run, state)
 
 
-def _options_of(run: Run, options: argparse.Namespace) -> argparse.Namespace:
+def _options_of(run: Run, state: RunState, options: argparse.Namespace) -> argparse.Namespace:
     """The line of `fireside ask` that the run would have been asked with."""
     from tui.cli import parser
+    from tui.commands.ask_approval import at_terminal
 
     held = run.held
-    # A question for the person belongs to the chat.
-    line = [f"--model={run.model}", *(f"--tool={tool}" for tool in held.tools if tool != "ask_person")]
+    # A question for the person needs them at the terminal; the run goes on without it.
+    asks = at_terminal(options.json)
+    line = [f"--model={run.model}", *(f"--tool={tool}" for tool in held.tools if tool != "ask_person" or asks)]
+    line += [f"--system={message.content}" for message in state.messages[:1] if message.role == "system"]
     line += [f"--adapter={each}" for each in held.adapters]
     line += [f"--docs={held.library}"] if held.library is not None else []
     line += [f"--folder={held.folder}"] if held.folder is not None else []

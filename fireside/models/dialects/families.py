@@ -19,7 +19,8 @@ from fireside.models.dialects.forms import (
     tagged,
 )
 
-CALL_BEGIN, CALL_END = "<tool_call>\n", "\n</tool_call>"
+TAGS = "<tool_call>", "</tool_call>"
+CALL_BEGIN, CALL_END = f"{TAGS[0]}\n", f"\n{TAGS[1]}"
 """The generic form: JSON with `name` and `arguments` between these two."""
 
 Notation: TypeAlias = Literal["tagged", "elements", "bare", "list", "named", "python", "gemma"]
@@ -58,12 +59,11 @@ class Dialect:
         return tuple(form.begin for form in self.forms)
 
 
-_TAG = tagged("<tool_call>", "</tool_call>")
-_TAGS = ("<tool_call>", "</tool_call>")
+_TAG = tagged(*TAGS)
 
 # Sources: the chat templates that the families publish with their models, and the parsers of llama.cpp
 # (common/chat.cpp) and Ollama (model/parsers), which agree on what the models write.
-_HERMES = Dialect("hermes", (_TAG,), "tagged", CALL_BEGIN, markers=_TAGS)
+_HERMES = Dialect("hermes", (_TAG,), "tagged", CALL_BEGIN, markers=TAGS)
 _LLAMA_3 = Dialect(
     "llama3", (python_tag("<|python_tag|>"), bare_json()), "bare", "<|python_tag|>", markers=("<|python_tag|>",)
 )
@@ -95,8 +95,8 @@ _GEMMA_4 = Dialect(
     stops=("<|tool_response>",),
 )
 # Gemma 1 to 3 were not given one form; they write what the prompt shows, a block of Python, or plain JSON.
-_GEMMA = Dialect("gemma", (_TAG, fenced("tool_code"), fenced("json"), bare_json()), "tagged", CALL_BEGIN, markers=_TAGS)
-_GENERIC = Dialect("generic", (_TAG, fenced("json"), bare_json()), "tagged", CALL_BEGIN, markers=_TAGS)
+_GEMMA = Dialect("gemma", (_TAG, fenced("tool_code"), fenced("json"), bare_json()), "tagged", CALL_BEGIN, markers=TAGS)
+_GENERIC = Dialect("generic", (_TAG, fenced("json"), bare_json()), "tagged", CALL_BEGIN, markers=TAGS)
 # SmolLM2 writes a list between the tags; small as it is, it also leaves the tags out.
 _SMOLLM = replace(_GENERIC, name="smollm")
 

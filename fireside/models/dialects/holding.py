@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fireside.errors import ToolError, did_you_mean
-from fireside.models.constraints import Constraint, Gbnf, JsonSchema, Lazy
-from fireside.models.dialects.families import Dialect
+from fireside.models.constraints import Constraint, Gbnf, Held, JsonSchema, Lazy, Tagged
+from fireside.models.dialects.families import TAGS, Dialect
 from fireside.models.dialects.python_grammar import call_grammar
 from fireside.models.types import ToolSpec
 
@@ -19,10 +19,11 @@ def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: st
     """The constraint for a reply that may call `tools`, and the text that the reply begins with.
 
     tool_choice: as in `Request`. With "auto" the reply is free until it begins a call, and ends with that call. With
-    "required" or a tool's name it is a call from its beginning. Where the dialect writes a list of calls, it may hold
-    several, but for a tool's name. The text is the model's own markers: it goes behind the prompt as it is, special
-    tokens and all, and into the reply's parser. No constraint: the model writes freely, with "none", with Gemma's
-    special tokens between texts, which no grammar can hold, and with Qwen3-Coder's elements.
+    "required" or a tool's name it is a call from its beginning. Where the dialect writes calls in a list, or each
+    between tags that the model's template knows, there may be several, but for a tool's name. The text is the model's
+    own markers: it goes behind the prompt as it is, special tokens and all, and into the reply's parser. No constraint:
+    the model writes freely, with "none", with Gemma's special tokens between texts, which no grammar can hold, and with
+    Qwen3-Coder's elements.
     Raises ToolError where the tool that must be called is not there.
     """
     if not tools or tool_choice == "none":
@@ -43,7 +44,7 @@ def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: st
         before, after = ("call:", "{") if dialect.notation == "gemma" else ("<function=", ">\n")
         opening = dialect.opening + before + (tools[0].name + after if len(tools) == 1 else "")
         return None, "" if free else opening
-    held: JsonSchema | Gbnf
+    held: Held
     opening = dialect.opening
     if dialect.notation == "python":
         held = Gbnf(call_grammar(tools, most))
@@ -55,7 +56,9 @@ def call_constraint(dialect: Dialect, tools: Sequence[ToolSpec], tool_choice: st
         call = _any_of([_call_schema(tool, "arguments") for tool in tools])
         if dialect.notation == "list":
             call = {"type": "array", "items": call, "minItems": 1, "maxItems": most}
-        held = JsonSchema(call)
+        # A model that knows the tags only from our prompt does not know when to stop.
+        several = dialect.notation == "tagged" and dialect.knows_tools and most > 1
+        held = Tagged(call, *TAGS, most) if several else JsonSchema(call)
     return (Lazy((opening,), held), "") if free else (held, opening)
 
 

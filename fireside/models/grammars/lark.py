@@ -11,6 +11,7 @@ from fireside.models.grammars.nodes import (
     Either,
     Lexeme,
     Literal,
+    Marker,
     Node,
     Repeat,
     Rule,
@@ -50,6 +51,8 @@ class _Writer:
 
     def _expression(self, node: Node) -> str:
         match node:
+            case Marker(text, token):
+                return f"({_quoted(text)} | <[{token}]>)"
             case Literal(text):
                 return _quoted(text)
             case Sequence(parts):

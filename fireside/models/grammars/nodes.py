@@ -22,6 +22,13 @@ class Literal:
 
 
 @dataclass(frozen=True, eq=False)
+class Marker(Literal):
+    """Exactly `text`, as the token of its own that the model has for it, or spelt out."""
+
+    token: int
+
+
+@dataclass(frozen=True, eq=False)
 class Chars:
     """One character of `ranges`."""
 

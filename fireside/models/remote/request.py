@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fireside.errors import ModelError
-from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy, Tagged
 from fireside.models.remote.server import Kind
 from fireside.models.sampling import Sampling
 from fireside.models.types import Message, Request, Tokens, ToolSpec
@@ -179,7 +179,8 @@ def held_to(constraint: Constraint | None, kind: Kind, *, chat: bool) -> dict[st
             return _json_schema(schema)
         case JsonSchema(schema) if kind == "llama-server":
             return {"json_schema": dict(schema)}
-    form = {JsonSchema: "a JSON schema", Gbnf: "a grammar", Choice: "one of some texts"}[type(constraint)]
+    forms = {JsonSchema: "a JSON schema", Gbnf: "a grammar", Choice: "one of some texts", Tagged: "JSON between tags"}
+    form = forms[type(constraint)]
     where = "" if chat else " when it continues a plain text"
     raise ModelError(
         f"a server of the kind {kind} cannot hold a reply to {form}{where}",

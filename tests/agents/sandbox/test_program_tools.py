@@ -68,5 +68,5 @@ def test_previews_hide_nothing() -> None:
 
 
 def test_without_a_sandbox_there_are_no_such_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(available, "mechanism", lambda: Reason("no sandbox", "install one"))
+    monkeypatch.setattr(available, "mechanism", lambda folder: Reason("no sandbox", "install one"))
     assert tools.program_tools(tmp_path) == ()

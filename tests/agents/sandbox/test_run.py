@@ -229,8 +229,44 @@ def test_available_says_why_not() -> None:
     assert "bubblewrap: it is not installed" in reason.message
 
 
+@pytest.mark.parametrize(("user", "place", "fix"), [(0, "by root in {}", "ordinary user"), (7, "here", "namespaces")])
+def test_a_sandbox_that_fails_is_said_with_what_helps_this_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, no_sandbox: None, user: int, place: str, fix: str
+) -> None:
+    tried: list[str | None] = []
+    monkeypatch.setattr(available.os, "geteuid", lambda: user)
+    monkeypatch.setattr(available.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(available, "_try", lambda held_by, place: tried.append(place) or "it did not work")
+    reason = available.available(folder)
+    assert reason is not None
+    assert f"safely {place.format(folder)}: bubblewrap: it did not work" in reason.message
+    assert fix in reason.hint
+    assert tried == [str(folder) if user == 0 else None]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root's files are shown to another user")
+def test_root_on_overlayfs_is_refused_with_the_reason_and_elsewhere_not(folder: Path) -> None:
+    for name in ("low", "up", "work", "merged"):
+        (folder / name).mkdir()
+    (folder / "low" / "shared").mkdir()
+    (elsewhere := folder.parent / "elsewhere").mkdir()
+    layers = f"lowerdir={folder}/low,upperdir={folder}/up,workdir={folder}/work"
+    mount = f"mount -t overlay overlay -o {layers} {folder}/merged"
+    mounted = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    if subprocess.run([*mounted, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("overlayfs cannot be mounted here")
+    ask = "import sys; from pathlib import Path; from agents.sandbox.available import available; "
+    ask += "print([available(Path(each)) for each in sys.argv[1:]])"
+    argv = [sys.executable, "-c", ask, f"{folder}/merged/shared", str(elsewhere)]
+    done = subprocess.run([*mounted, *argv], capture_output=True, text=True, check=True)
+    assert "by root in " in done.stdout
+    assert "cannot show root's files to another user" in done.stdout
+    if isinstance(mechanism(elsewhere), Mechanism):
+        assert done.stdout.endswith(", None]\n")
+
+
 async def test_landlock_runs_nothing_in_a_folder_with_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[run.__module__], "mechanism", lambda: Mechanism(None))
+    monkeypatch.setattr(sys.modules[run.__module__], "mechanism", lambda folder: Mechanism(None))
     (folder / ".env").write_text("x")
     with pytest.raises(ToolError, match=r"Landlock cannot keep a program in .* from .*\.env"):
         await run(["true"], folder=folder)

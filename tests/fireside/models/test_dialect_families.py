@@ -8,7 +8,7 @@ import pytest
 from dialect_samples import DIALECTS, NOW, OSLO, OSLO_JSON, TOOLS, WEATHER, parsed
 
 from fireside.errors import ToolError
-from fireside.models.constraints import Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Gbnf, JsonSchema, Lazy, Tagged
 from fireside.models.dialects import ReplyParser, call_constraint, dialect_of, opens_thinking
 from fireside.models.types import Called, ToolCall
 
@@ -56,12 +56,14 @@ OSLO_SCHEMA = {
 
 def test_calls_in_json_are_held_to_the_tools_schemas() -> None:
     hermes = DIALECTS["hermes"]
-    assert call_constraint(hermes, [WEATHER], "auto") == (Lazy(("<tool_call>\n",), JsonSchema(OSLO_SCHEMA)), "")
+    several = Tagged(OSLO_SCHEMA, "<tool_call>", "</tool_call>", 8)
+    assert call_constraint(hermes, [WEATHER], "auto") == (Lazy(("<tool_call>\n",), several), "")
     assert call_constraint(hermes, TOOLS, "get_weather") == (JsonSchema(OSLO_SCHEMA), "<tool_call>\n")
     constraint, opening = call_constraint(hermes, TOOLS, "required")
-    assert isinstance(constraint, JsonSchema)
+    assert isinstance(constraint, Tagged)
     assert [each["properties"]["name"]["const"] for each in constraint.schema["anyOf"]] == [tool.name for tool in TOOLS]
     assert opening == "<tool_call>\n"
+    assert call_constraint(DIALECTS["smollm"], [WEATHER], "required")[0] == JsonSchema(OSLO_SCHEMA)
     assert call_constraint(hermes, TOOLS, "none") == (None, "")
     assert call_constraint(hermes, (), "auto") == (None, "")
     with pytest.raises(ToolError, match="no tool 'get_wether'") as caught:

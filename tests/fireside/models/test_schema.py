@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fireside.errors import ToolError
-from fireside.models.schema import check_schema, standard
+from fireside.models.schema import check_schema, shortest, standard
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,19 @@ def test_a_schema_that_nothing_can_match_is_refused(schema: dict[str, Any]) -> N
 def test_what_is_no_schema_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(ToolError):
         check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"enum": ["long", {"b": 1}, 7]}, 7),
+        ({"type": "integer", "minimum": 12}, 12),
+        ({"anyOf": [{"$ref": "#"}, {"type": "boolean"}, {"type": "array", "minItems": 2}]}, True),
+        ({"type": "object", "properties": {"b": {}, "c": {"const": "x"}}, "required": ["c"]}, {"c": "x"}),
+    ],
+)
+def test_the_shortest_value_leaves_out_what_it_can(schema: dict[str, Any], value: Any) -> None:
+    assert shortest({"type": "object", "properties": {"a": schema, "z": {}}, "required": ["a"]}) == {"a": value}
 
 
 def test_schemas_too_deep_or_too_large_are_refused_not_followed() -> None:

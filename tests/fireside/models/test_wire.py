@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fireside.models import wire
-from fireside.models.constraints import Choice, Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Choice, Gbnf, JsonSchema, Lazy, Tagged
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.sampling import GREEDY, NEUTRAL, Sampling
 from fireside.models.types import (
@@ -55,7 +55,12 @@ samplings = st.builds(
     banned_phrases=few_texts,
     **{each.name: numbers for each in fields(Sampling) if each.name not in ("logit_bias", "banned_phrases")},
 )
-simple_constraints = st.builds(JsonSchema, objects) | st.builds(Gbnf, texts) | st.builds(Choice, few_texts)
+simple_constraints = (
+    st.builds(JsonSchema, objects)
+    | st.builds(Gbnf, texts)
+    | st.builds(Choice, few_texts)
+    | st.builds(Tagged, objects, texts, texts, st.integers(1, 9))
+)
 paths = st.sampled_from([Path("a b.gguf"), Path("/x/ü")])
 requests = st.builds(
     Request,

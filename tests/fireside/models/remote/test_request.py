@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fireside.errors import ModelError
-from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy
+from fireside.models.constraints import Choice, Constraint, Gbnf, JsonSchema, Lazy, Tagged
 from fireside.models.remote import RemoteModel
 from fireside.models.remote.request import SAMPLING_FIELDS, chat_body, held_to, messages, text_body, tool_names
 from fireside.models.remote.server import Kind
@@ -110,6 +110,7 @@ def test_constraints_go_in_the_fields_of_each_kind(constraint: Constraint, kind:
 @pytest.mark.parametrize(
     ("request_", "kind", "message"),
     [
+        (replace(ASK, constraint=Tagged({}, "<a>", "</a>", 2)), "vllm", "cannot hold a reply to JSON between tags"),
         (replace(ASK, constraint=Gbnf("root ::= x")), "openai", "cannot hold a reply to a grammar"),
         (replace(ASK, constraint=Lazy(("{",), JsonSchema({}))), "fireside", "from a trigger on"),
         (replace(ASK, constraint=Choice(("a",)), scores=1), "ollama", "cannot score a choice"),
