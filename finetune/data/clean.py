@@ -82,12 +82,13 @@ def problem(row: Conversation) -> str | None:
 
 
 def limit_lengths(rows: Iterable[Conversation], shortest: int = 1, longest: int = 200_000) -> Iterator[Conversation]:
-    """Drops rows of which what is learnt is shorter than `shortest` characters, or which are longer than `longest`."""
+    """Drops rows of which what is learnt is shorter than `shortest` characters, and conversations longer than
+    `longest`. A long text is only split when it is rendered."""
     for row in rows:
         if row.dropped is None:
             whole = sum(map(len, texts(row)))
             learnt = sum(len(text) for text in learnt_texts(row)) + sum(len(m.calls) for m in all_messages(row))
-            if whole > longest:
+            if whole > longest and row.kind != "text":
                 row = dropped(row, f"too long ({whole} characters)")
             elif learnt < shortest:
                 row = dropped(row, f"too short ({learnt} characters to learn)")

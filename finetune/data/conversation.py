@@ -22,17 +22,18 @@ class Conversation:
     """One training example.
 
     messages: the conversation; of a preference pair, what comes before the two ways. row: its 1-based number in
-    `source`, the file or data set it came from (in JSON lines, the line). text: of plain text alone. tools: what the
-    assistant could call. chosen, rejected: of a preference pair. desirable: of a labelled conversation. untrained: the
-    indices of replies that are context only. tags: what steps noted, as "language:de" or "personal:email". dropped: why
-    it is not trained on, or None; such a row stays in the list, and steps leave it as it is. copies: how often it
-    comes in one epoch, by the weight of its source.
+    `source`, the file or data set it came from (in JSON lines, the line). text: of plain text alone. ends: whether that
+    text is whole; False where it goes on in the next row. tools: what the assistant could call. chosen, rejected: of a
+    preference pair. desirable: of a labelled conversation. untrained: the indices of replies that are context only.
+    tags: what steps noted, as "language:de" or "personal:email". dropped: why it is not trained on, or None; such a row
+    stays in the list, and steps leave it as it is. copies: how often it comes in an epoch, by the weight of its source.
     """
 
     messages: tuple[Message, ...]
     row: int
     source: str = ""
     text: str = ""
+    ends: bool = True
     tools: tuple[ToolSpec, ...] = ()
     chosen: tuple[Message, ...] = ()
     rejected: tuple[Message, ...] = ()
@@ -116,7 +117,7 @@ def content_sha256(conversation: Conversation) -> str:
 def content_json(conversation: Conversation) -> dict[str, Any]:
     """What is learnt from the row, in the shape of OpenAI's and TRL's data: what other programs read too."""
     if conversation.kind == "text":
-        return {"text": conversation.text}
+        return {"text": conversation.text} if conversation.ends else {"text": conversation.text, "ends": False}
     document: dict[str, Any] = {}
     messages = [_message_json(message) for message in conversation.messages]
     for index in conversation.untrained:

@@ -25,6 +25,10 @@ from fireside.errors import TrainingError
 THRESHOLD = 0.5
 """A row this similar to an earlier one is its copy: between 10 % and 40 % of the words edited."""
 
+SHORT, SHORT_THRESHOLD = 30, 0.75
+"""Of two texts of which one has fewer pairs of words than the first, the index must reach the second: two questions of
+one form ("the largest planet", "the smallest planet") share as much as a copy does."""
+
 LEAK_WORDS = 13
 """So many words in a row from an evaluation item make a leak: Brown et al. 2020 (GPT-3), appendix C."""
 
@@ -75,7 +79,8 @@ def drop_exact_copies(rows: Iterable[Conversation]) -> Iterator[Conversation]:
 
 
 def drop_near_copies(rows: Iterable[Conversation], threshold: float = THRESHOLD) -> Iterator[Conversation]:
-    """The rows, each that is nearly an earlier one dropped. threshold: the least Jaccard index, 0 to 1.
+    """The rows, each that is nearly an earlier one dropped. threshold: the least Jaccard index, 0 to 1; of short rows
+    at least SHORT_THRESHOLD.
 
     The system's messages do not count: a long one would make all rows alike. Rows of different kinds or labels are
     never copies of each other.
@@ -114,6 +119,8 @@ def drop_leaks(rows: Iterable[Conversation], items: Sequence[str]) -> Iterator[C
 def near_copies(texts: Iterable[str], threshold: float = THRESHOLD) -> Iterator[NearCopy]:
     """Each text whose Jaccard index with an earlier one, itself no copy, is at least `threshold`, in order.
 
+    Where one of the two is short, the index must reach SHORT_THRESHOLD too.
+
     What many texts share (more than ten of them, and more than 1 %) is a template's wording and does not count, except
     in a text that has little else: otherwise twenty copies of one row would make all of it a template.
     """
@@ -121,7 +128,8 @@ def near_copies(texts: Iterable[str], threshold: float = THRESHOLD) -> Iterator[
 
     if not 0 < threshold <= 1:
         raise TrainingError(f"the similarity of near copies is {threshold}", "give one above 0, up to 1")
-    compared = _without_templates(_pair_sets(texts))
+    whole = _pair_sets(texts)
+    compared = _without_templates(whole)
     index = RMinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, num_bands=_bands(threshold))
     kept: dict[int, Any] = {}
     for start in range(0, len(compared), _BATCH):
@@ -133,9 +141,10 @@ def near_copies(texts: Iterable[str], threshold: float = THRESHOLD) -> Iterator[
             for other in sorted(index.query(signature)):
                 if signature.jaccard(kept[other]) >= threshold - _ESTIMATE_MARGIN:
                     jaccard = _jaccard(compared[row], compared[other])
-                    if jaccard > best.jaccard:
+                    short = min(whole[row].size, whole[other].size) < SHORT
+                    if jaccard > best.jaccard and jaccard >= max(threshold, SHORT_THRESHOLD if short else 0.0):
                         best = NearCopy(row, other, jaccard)
-            if best.jaccard >= threshold:
+            if best.of >= 0:
                 yield best
             else:
                 index.insert(row, signature)

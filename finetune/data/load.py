@@ -29,10 +29,12 @@ _ROWS_KEYS = ("data", "train", "rows", "examples", "records")
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it was read: a JSON value, or a string in a text file. number: 1-based, in JSON lines the line."""
+    """A row as it was read: a JSON value, or a string in a text file. number: 1-based, in JSON lines the line. ends:
+    False in a text file where the text goes on in the next row."""
 
     number: int
     value: Any
+    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -242,11 +244,13 @@ def _text_rows(file: Path, stream: BinaryIO) -> Iterator[Row | BrokenRow]:
         raise TrainingError(f"{file} is not UTF-8 text: {error.reason}", "save it as UTF-8") from error
     separator = "\n\n" if "\n\n" in text.strip() else "\n"
     number, gathered = 0, ""
-    for paragraph in text.split(separator):
+    parts = text.rstrip("\n").split(separator)
+    for index, paragraph in enumerate(parts):
         gathered = f"{gathered}{separator}{paragraph}" if gathered else paragraph
-        if len(gathered) >= _TEXT_ROW_CHARACTERS:
+        if len(gathered) >= _TEXT_ROW_CHARACTERS and index < len(parts) - 1:
             number += 1
-            yield Row(number, gathered)
+            # The text goes on: no end of it is learnt here.
+            yield Row(number, gathered, ends=False)
             gathered = ""
     if gathered.strip():
         yield Row(number + 1, gathered)

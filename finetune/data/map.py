@@ -77,7 +77,8 @@ def map_rows(
             yield broken(row.number, source, row.reason)
             continue
         try:
-            yield to_conversation(row.value, row.number, source, form, names or Fields())
+            made = to_conversation(row.value, row.number, source, form, names or Fields())
+            yield made if row.ends else replace(made, ends=False)
         except Unusable as reason:
             yield broken(row.number, source, str(reason))
         except RecursionError:
@@ -176,7 +177,7 @@ def _from_human_assistant(row: dict[str, Any], names: Fields) -> Conversation:
 
 
 def _from_text(row: dict[str, Any], names: Fields) -> Conversation:
-    return Conversation((), 0, text=_text(row, names))
+    return Conversation((), 0, text=_text(row, names), ends=row.get("ends") is not False)
 
 
 def _from_kto(row: dict[str, Any], names: Fields) -> Conversation:

@@ -90,7 +90,10 @@ def prepare(
 
 
 def read_sources(sources: Sequence[str], preparation: Preparation) -> tuple[list[Conversation], StepReport]:
-    """The rows of all sources as conversations, broken ones dropped, and how many there were of each kind."""
+    """The rows of all sources as conversations, broken ones dropped, and how many there were of each kind.
+
+    Raises TrainingError: a source cannot be read, holds no rows, or none of all rows can be used.
+    """
     rows: list[Conversation] = []
     read = hashlib.sha256()
     names = source_names(sources)
@@ -105,6 +108,13 @@ def read_sources(sources: Sequence[str], preparation: Preparation) -> tuple[list
                 read.update(hashlib.file_digest(stream, "sha256").digest())
     kept, report = apply("load and map", list, rows)
     broken = [row for row in kept if row.dropped is not None]
+    if len(broken) == len(kept):
+        first = broken[0]
+        more = f"; the other {len(broken) - 1} neither" if len(broken) > 1 else ""
+        raise TrainingError(
+            f"{first.where} cannot be used: {_reason(first)}{more}",
+            "if other fields hold its parts, name them, as --field prompt=FIELD --field completion=FIELD",
+        )
     details: dict[str, Any] = {
         "sources": dict(Counter(row.source for row in kept)),
         "kinds": dict(Counter(row.kind for row in kept if row.dropped is None)),
@@ -121,6 +131,11 @@ def read_sources(sources: Sequence[str], preparation: Preparation) -> tuple[list
         sha256_out=report.sha256_out,
     )
     return kept, report
+
+
+def _reason(row: Conversation) -> str:
+    """Why a broken row is, without the words that mark it as one."""
+    return (row.dropped or "").removeprefix("broken (").removesuffix(")")
 
 
 def source_names(sources: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from finetune.data.clean import learnt_texts, tag_placeholders
 from finetune.data.conversation import Conversation, texts
-from finetune.data.render import IGNORED, Example, Vocabulary, render, stops, truncated
+from finetune.data.render import IGNORED, Example, Vocabulary, fitted, render, stops
 
 Mark = Literal["", "special", "end"]
 """special: a special token. end: one at which generation stops."""
@@ -23,7 +23,7 @@ _SMALL_SHARE = 0.02
 
 
 class ReadableVocabulary(Vocabulary, Protocol):
-    """A vocabulary that also writes its tokens; `finetune.base.GgufVocabulary` is one."""
+    """A vocabulary that also writes its tokens; `finetune.vocabulary.open_vocabulary` opens one."""
 
     @property
     def pad_token(self) -> int | None:
@@ -47,7 +47,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Shown:
-    """An example as it is trained. cut: how many tokens `max_length` cut off its end."""
+    """An example as it is trained. cut: how many tokens `max_length` cut off its end; plain text is split instead."""
 
     where: str
     pieces: tuple[Piece, ...]
@@ -70,14 +70,15 @@ class Padding:
 class Preview:
     """The data as a training run would see it.
 
-    rows, examples: conversations, and what they are rendered to. left_out: rows of which nothing trained fits
-    `max_length`. cut: examples shortened to it. endless: examples in which no end of turn is trained. tokens, trained:
-    of all examples. lengths: (from, to, examples) with from <= tokens < to. longest: rows and their tokens, uncut. odd:
-    rows and what is strange about them.
+    rows, examples: conversations, and what they are rendered to. judged_bad: rows that are not learnt, because they are
+    labelled so. left_out: rows of which nothing trained fits `max_length`. cut: examples shortened to it. endless:
+    examples of conversations in which no end of turn is trained. tokens, trained: of all examples. lengths: (from, to,
+    examples) with from <= tokens < to. longest: rows and their tokens, uncut. odd: rows and what is strange about them.
     """
 
     rows: int
     examples: int
+    judged_bad: int
     left_out: tuple[str, ...]
     cut: int
     endless: int
@@ -108,25 +109,26 @@ def preview(
     pad, pad_trained = vocabulary.pad_token, 0
     tokens = trained = cut = endless = examples = 0
     for row in rows:
-        rendered = render(row, vocabulary)
+        if row.desirable is False:
+            continue
         reasons = _strange_text(row, vocabulary)
         fitting = 0
-        for whole in rendered:
-            lengths.append((row.where, len(whole.input_ids)))
-            example = truncated(whole, max_length)
-            if example is None:
-                continue
-            fitting += 1
-            tokens += len(example.input_ids)
-            trained += example.trained
-            cut += len(example.input_ids) < len(whole.input_ids)
-            pad_trained += sum(label == pad for label in example.labels[1:])
-            reasons += _strange_tokens(row, example, vocabulary)
-            if not stops(example, vocabulary):
-                endless += 1
-                reasons.append("no end of turn is trained" + (", being cut off" if example is not whole else ""))
-            if len(shown) < show:
-                shown.append(_show(row, example, len(whole.input_ids), vocabulary))
+        for whole in render(row, vocabulary):
+            size = len(whole.input_ids)
+            lengths.append((row.where, size))
+            for example in fitted(row, whole, max_length):
+                fitting += 1
+                tokens += len(example.input_ids)
+                trained += example.trained
+                shortened = row.kind != "text" and len(example.input_ids) < size
+                cut += shortened
+                pad_trained += sum(label == pad for label in example.labels[1:])
+                reasons += _strange_tokens(row, example, vocabulary)
+                if row.kind != "text" and not stops(example, vocabulary):
+                    endless += 1
+                    reasons.append("no end of turn is trained" + (", being cut off" if shortened else ""))
+                if len(shown) < show:
+                    shown.append(_show(row, example, size, vocabulary))
         examples += fitting
         if not fitting:
             left_out.append(row.where)
@@ -137,6 +139,7 @@ def preview(
     return Preview(
         rows=len(rows),
         examples=examples,
+        judged_bad=sum(row.desirable is False for row in rows),
         left_out=tuple(left_out),
         cut=cut,
         endless=endless,
@@ -149,6 +152,15 @@ def preview(
         odd=tuple((where, "; ".join(reasons)) for where, reasons in odd[:_ODD]),
         padding=_padding(vocabulary, pad_trained),
         shown=tuple(shown),
+    )
+
+
+def show_row(row: Conversation, vocabulary: ReadableVocabulary, max_length: int) -> tuple[Shown, ...]:
+    """The examples that one row becomes, as they are trained; none where it is not learnt from."""
+    return tuple(
+        _show(row, example, len(whole.input_ids), vocabulary)
+        for whole in render(row, vocabulary)
+        for example in fitted(row, whole, max_length)
     )
 
 
@@ -167,7 +179,8 @@ def _show(row: Conversation, example: Example, whole: int, vocabulary: ReadableV
             pieces.append(Piece(vocabulary.written(run), before[0], before[1], len(run)))
             begin = index
         before = kind
-    return Shown(row.where, tuple(pieces), len(ids), example.trained, whole - len(ids))
+    cut = 0 if row.kind == "text" else whole - len(ids)
+    return Shown(row.where, tuple(pieces), len(ids), example.trained, cut)
 
 
 def _mark(token: int, special: set[str], vocabulary: ReadableVocabulary) -> Mark:
@@ -188,11 +201,12 @@ def _strange_text(row: Conversation, vocabulary: Vocabulary) -> list[str]:
     return reasons
 
 
-def _strange_tokens(row: Conversation, example: Example, vocabulary: Vocabulary) -> list[str]:
+def _strange_tokens(row: Conversation, example: Example, vocabulary: ReadableVocabulary) -> list[str]:
     """What is strange about a row's tokens."""
     reasons = []
     size = len(example.input_ids)
-    characters = sum(map(len, learnt_texts(row)))
+    # Of a text in pieces, one piece is only a part of the characters.
+    characters = sum(map(len, learnt_texts(row))) if row.kind != "text" else len(vocabulary.written(example.input_ids))
     if example.trained > _ENOUGH_TOKENS and characters < _FEW_CHARACTERS * example.trained:
         reasons.append(f"only {characters / example.trained:.1f} characters a token")
     if example.trained < _SMALL_SHARE * size:

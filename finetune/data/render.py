@@ -2,7 +2,8 @@
 
 The mask comes from rendering prefixes: the conversation up to a reply, with the opening of the assistant's turn, is the
 prompt the model will really see; what follows it, up to and including the end-of-turn token, is what it learns. That is
-right for any template and needs no marks in it. Of plain text everything is learnt, its end too.
+right for any template and needs no marks in it. Of plain text everything is learnt, its end too: what is longer than
+an example may be is split, never cut off.
 """
 
 from __future__ import annotations
@@ -84,30 +85,67 @@ def render_examples(
 ) -> tuple[tuple[Example, ...], tuple[int, ...]]:
     """Render every conversation; return the examples, and the rows left out because nothing trained fits `max_length`.
 
-    Raises TrainingError where nothing at all would be trained, or the end of a turn never would be: such a model
-    talks on and on. Both name rows.
+    Rows that were judged bad give no example. Raises TrainingError where nothing at all would be trained, or, of
+    conversations, the end of a turn never would be: such a model talks on and on. Both name rows.
     """
     examples: list[Example] = []
     left_out: list[int] = []
+    spoken: list[Example] = []
     for conversation in conversations:
-        fitting = [cut for each in render(conversation, vocabulary) if (cut := truncated(each, max_length)) is not None]
+        if conversation.desirable is False:
+            continue
+        fitting = [part for each in render(conversation, vocabulary) for part in fitted(conversation, each, max_length)]
         examples += fitting
+        spoken += fitting if conversation.kind != "text" else []
         if not fitting:
             left_out.append(conversation.row)
     if not examples:
-        raise TrainingError(
-            f"no reply begins within max_length = {max_length} tokens, so nothing would be trained: "
-            f"{rows_named(left_out)}",
-            "raise training.max_length, or shorten the prompts",
-        )
-    endless = [example.row for example in examples if not stops(example, vocabulary)]
-    if len(endless) == len(examples):
+        raise _nothing_trained(left_out, max_length)
+    endless = [example.row for example in spoken if not stops(example, vocabulary)]
+    if spoken and len(endless) == len(spoken):
         raise TrainingError(
             "the end of the assistant's turn would never be trained, so the model would not learn to stop: "
             f"{rows_named(endless)}",
             "raise training.max_length if replies are cut off; else the model's chat template does not end turns",
         )
     return tuple(examples), tuple(left_out)
+
+
+def _nothing_trained(left_out: Sequence[int], max_length: int) -> TrainingError:
+    if not left_out:
+        return TrainingError("every row was judged bad, so there is nothing to learn", "add rows that were judged good")
+    return TrainingError(
+        f"no reply begins within max_length = {max_length} tokens, so nothing would be trained: {rows_named(left_out)}",
+        "raise training.max_length, or shorten the prompts",
+    )
+
+
+def fitted(conversation: Conversation, example: Example, max_length: int) -> list[Example]:
+    """The example as it is trained: plain text in pieces, anything else cut. Empty where nothing trained would fit."""
+    if conversation.kind == "text":
+        return pieces(example, max_length)
+    cut = truncated(example, max_length)
+    return [] if cut is None else [cut]
+
+
+def pieces(example: Example, max_length: int) -> list[Example]:
+    """Plain text as examples of at most `max_length` tokens, in order, each of its tokens trained once.
+
+    A piece begins with the last token of the one before it, as context; and with the beginning-of-sequence token,
+    where there is one, because models that know it read badly without it.
+    """
+    ids = example.input_ids
+    if len(ids) <= max_length:
+        return [example] if example.trained else []
+    begin = ids[:1] if example.labels[0] == IGNORED else ()
+    made, place = [replace(example, input_ids=ids[:max_length], labels=example.labels[:max_length])], max_length
+    room = max_length - len(begin) - 1
+    while place < len(ids):
+        new = ids[place : place + room]
+        labels = (*[IGNORED] * (len(begin) + 1), *new)
+        made.append(replace(example, input_ids=(*begin, ids[place - 1], *new), labels=labels))
+        place += room
+    return made
 
 
 def truncated(example: Example, max_length: int) -> Example | None:
@@ -131,27 +169,37 @@ def rows_named(rows: Sequence[int]) -> str:
 def render(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
     """The conversation as one example, or as one for each reply where the template rewrites earlier turns.
 
-    None for a conversation without a reply that is to be trained. A preference pair gives two examples of one reply
-    each: the chosen one, then the rejected one.
+    None for a conversation without a reply that is to be trained. Of judged rows, `supervised` tells what is learnt.
     """
     if conversation.kind == "text":
         return [_plain_text(conversation, vocabulary)]
+    learnt = supervised(conversation)
+    return [] if learnt is None else _replies(learnt, vocabulary)
+
+
+def supervised(conversation: Conversation) -> Conversation | None:
+    """What learning by example takes from a row: of a preference pair the chosen way, of labelled ones the good.
+
+    The earlier replies of a pair are context. None for a row that was judged bad; any other row as it is.
+    """
     if conversation.kind == "preference":
-        return [_one_way(conversation, way, vocabulary) for way in (conversation.chosen, conversation.rejected)]
-    return _replies(conversation, vocabulary)
-
-
-def _one_way(conversation: Conversation, way: tuple[Message, ...], vocabulary: Vocabulary) -> Example:
-    """One way of a preference pair: the first reply in it is learnt, whatever the prompt has of earlier ones."""
-    before = frozenset(range(len(conversation.messages)))
-    whole = replace(conversation, messages=(*conversation.messages, *way), chosen=(), rejected=(), untrained=before)
-    return _replies(whole, vocabulary)[-1]
+        before = frozenset(range(len(conversation.messages)))
+        whole = (*conversation.messages, *conversation.chosen)
+        return replace(conversation, messages=whole, chosen=(), rejected=(), untrained=before)
+    return None if conversation.desirable is False else conversation
 
 
 def _replies(conversation: Conversation, vocabulary: Vocabulary) -> list[Example]:
     # As fireside.models.prompting does for the chat.
     dialect = dialect_of(vocabulary.chat_template, vocabulary.special_tokens)
     messages, tools = escaped(conversation.messages, conversation.tools, [*vocabulary.special_tokens, *dialect.stops])
+    known: dict[str, list[int]] = {}
+
+    def tokens_of(text: str) -> list[int]:
+        # Most texts come twice, and tokenising takes most of the time.
+        if text not in known:
+            known[text] = vocabulary.tokenize(text, begins=True)
+        return known[text]
 
     def text(upto: int, opening: bool) -> str:
         return render_chat(
@@ -170,12 +218,14 @@ def _replies(conversation: Conversation, vocabulary: Vocabulary) -> list[Example
         if message.role == "assistant" and index not in conversation.untrained
     ]
     spans = [(text(index, True), text(index + 1, False)) for index in replies]
-    whole = text(len(messages), False)
+    last = len(messages) - 1
+    whole = spans[-1][1] if replies and replies[-1] == last else text(len(messages), False)
     if spans and all(whole.startswith(upto) and upto.startswith(prompt) for prompt, upto in spans):
-        tokens = vocabulary.tokenize(whole, begins=True)
+        tokens = tokens_of(whole)
         # Where a reply's first letters merge with the end of its prompt, the chat sees other tokens than these.
-        if all(_begins_with(tokens, vocabulary.tokenize(prompt, begins=True)) for prompt, _ in spans):
-            return [_labelled(tokens, spans, vocabulary, conversation)]
+        if all(_begins_with(tokens, tokens_of(prompt)) for prompt, _ in spans):
+            ends = [(len(tokens_of(prompt)), tokens_of(upto)) for prompt, upto in spans]
+            return [_labelled(tokens, ends, vocabulary, conversation)]
     return [
         _one_reply(prompt, _reply_text(prompt, upto, messages[index]), vocabulary, conversation)
         for index, (prompt, upto) in zip(replies, spans, strict=True)
@@ -183,9 +233,9 @@ def _replies(conversation: Conversation, vocabulary: Vocabulary) -> list[Example
 
 
 def _plain_text(conversation: Conversation, vocabulary: Vocabulary) -> Example:
-    """Plain text and the end-of-sequence token behind it: all of it is learnt but a beginning-of-sequence token."""
+    """Plain text and, where it ends, the end-of-sequence token: all is learnt but a beginning-of-sequence token."""
     text = for_prompt(conversation.text, [token for token in vocabulary.special_tokens if token])
-    tokens = vocabulary.tokenize(text + vocabulary.eos_token, begins=True)
+    tokens = vocabulary.tokenize(text + (vocabulary.eos_token if conversation.ends else ""), begins=True)
     labels = list(tokens)
     if vocabulary.bos_token and tokens[:1] == vocabulary.tokenize(vocabulary.bos_token, begins=False)[:1]:
         labels[0] = IGNORED
@@ -220,13 +270,14 @@ def _one_reply(prompt: str, reply: str, vocabulary: Vocabulary, conversation: Co
 
 
 def _labelled(
-    tokens: list[int], spans: Sequence[tuple[str, str]], vocabulary: Vocabulary, conversation: Conversation
+    tokens: list[int], spans: Sequence[tuple[int, list[int]]], vocabulary: Vocabulary, conversation: Conversation
 ) -> Example:
-    """An example that trains, of `tokens`, those from the end of each span's prompt to the end of its turn."""
+    """An example that trains, of `tokens`, those from the end of each span's prompt to the end of its turn.
+
+    spans: how many tokens the prompt has, and the tokens of the conversation up to its reply's end.
+    """
     labels = [IGNORED] * len(tokens)
-    for prompt, upto in spans:
-        begin = len(vocabulary.tokenize(prompt, begins=True))
-        written = vocabulary.tokenize(upto, begins=True)
+    for begin, written in spans:
         # The last token of `written` may have merged with what follows; the end of the turn comes before it.
         end = _turn_end(tokens, begin, common_prefix(list(tokens), list(written)), vocabulary)
         labels[begin:end] = tokens[begin:end]

@@ -35,8 +35,6 @@ def read_conversations(file: Path) -> tuple[Conversation, ...]:
     broken: list[str] = []
     for row in map_rows(read_rows(str(file)), file.name):
         reason = row.dropped.removeprefix("broken (").removesuffix(")") if row.dropped else problem(row)
-        if reason is None and row.kind in ("preference", "label"):
-            reason = "it is judged and not only shown: a preference pair or a label is not learnt from yet"
         if reason is None:
             conversations.append(row)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tiny_families import save_model
 
 from fireside import paths
 from fireside.conversations.store import ConversationStore
@@ -56,6 +57,30 @@ def test_preview_shows_tokens_and_figures(rows, capsys):
     assert seen["broken"][0].startswith("chats.jsonl row 31")
 
 
+@pytest.mark.engine
+def test_tokenizer_tells_how_the_vocabulary_fits(rows, capsys):
+    assert main(["data", "tokenizer", rows, *FIELDS, "--worst", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("smollm2-135m: ")
+    assert "tokens/word" in out
+    assert len(out.split("the rows it fits worst:\n")[1].splitlines()) == 2
+    assert "row 31: broken" in err
+    assert main(["data", "tokenizer", rows, *FIELDS, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"]["rows"] == 30
+
+
+def test_tokenizer_makes_a_base_that_a_run_takes(rows, tmp_path, capsys):
+    base = save_model(tmp_path / "base", "llama")
+    made = ["data", "tokenizer", rows, *FIELDS, "--base", str(base), "--extend", "4", "-o", str(tmp_path / "more")]
+    assert main(made) == 0
+    out = capsys.readouterr().out
+    assert "every old token keeps its id" in out
+    assert "on old tokens the logits differ by at most 0.0e+00" in out
+    assert main(["data", "preview", rows, *FIELDS, "--base", str(tmp_path / "more"), "--show", "1"]) == 0
+    assert "[[It is 0.]][[<|im_end|>]]" in capsys.readouterr().out
+    assert main(made) == 1
+
+
 def test_only_named_conversations_become_data(tmp_path, capsys):
     store = ConversationStore(paths.conversations_database())
     for title in ("soup", "secrets"):
@@ -78,8 +103,14 @@ def test_only_named_conversations_become_data(tmp_path, capsys):
         (["prepare", "none.jsonl"], "there is no training data file none.jsonl"),
         (["prepare", "ROWS", "--field", "promt=frage"], "there is no part 'promt'"),
         (["prepare", "ROWS", "--weight", "chat.jsonl=2"], "there is no source 'chat.jsonl' to weigh"),
-        (["preview", "ROWS", "--template", "lama2"], "there is no template 'lama2'"),
-        (["preview", "ROWS", "--base", "none.gguf"], "no model file"),
+        (["prepare", "ROWS"], "chats.jsonl row 1 cannot be used: its fields are of no known format: frage, antwort"),
+        (["preview", "ROWS"], "chats.jsonl row 1 cannot be used: its fields are of no known format: frage, antwort"),
+        (["tokenizer", "ROWS"], "chats.jsonl row 1 cannot be used"),
+        (["tokenizer", "ROWS", *FIELDS, "--extend", "5"], "a base with another vocabulary is written to a folder"),
+        (["tokenizer", "ROWS", "--kind", "bpe"], "--kind says how a new vocabulary is made"),
+        (["from-docs", "none"], "there is no document library 'none'"),
+        (["preview", "ROWS", *FIELDS, "--template", "lama2"], "there is no template 'lama2'"),
+        (["preview", "ROWS", *FIELDS, "--base", "none.gguf"], "no model file"),
     ],
 )
 def test_what_is_wrong_is_one_line(rows, line, message, capsys):

@@ -8,26 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands.actions import add_action
+from tui.commands.data_docs import add_from_docs
+from tui.commands.data_sources import add_sources, reading
+from tui.commands.data_tokenizer import add_tokenizer
 from tui.console import emit, note, say
 
 if TYPE_CHECKING:
     from finetune.data.prepare import Preparation
-    from finetune.data.preview import Piece, Preview
+    from finetune.data.preview import Piece
     from finetune.data.report import StepReport
-
-_SOURCES = "JSON, JSON lines, CSV, Parquet or text, or hf:OWNER/NAME[:SUBSET][@SPLIT], streamed from Hugging Face"
-# What `finetune.data.map` knows; written down here because building the command line imports nothing.
-_FORMATS = ("messages", "alpaca", "prompt-completion", "human-assistant", "preference", "kto", "text")
 
 
 def add_parser(subparsers: Any) -> None:
     """Add `data` and its actions to the command line."""
-    parser = subparsers.add_parser("data", help="training data: prepare, preview, from-chats", description=__doc__)
+    parser = subparsers.add_parser(
+        "data", help="training data: prepare, preview, from-chats, from-docs, tokenizer", description=__doc__
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     prepare = add_action(
         actions, "prepare", _prepare, "read, clean, mix and split data, and say what became of each row"
     )
-    _add_sources(prepare)
+    add_sources(prepare)
     prepare.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where to write (default: only report)")
     prepare.add_argument("--language", action="append", default=[], metavar="CODE", help="keep this language; repeat")
     prepare.add_argument("--shortest", type=int, default=1, metavar="N", help="fewest characters to learn (default 1)")
@@ -46,9 +47,9 @@ def add_parser(subparsers: Any) -> None:
         "--held-back", type=_share, default=0.1, metavar="SHARE", help="kept for measuring (default 0.1)"
     )
     preview = add_action(actions, "preview", _preview, "show the tokens, what is trained of them, lengths and odd rows")
-    _add_sources(preview)
+    add_sources(preview)
     preview.add_argument(
-        "--base", default="smollm2-135m", metavar="MODEL", help="whose tokens and template; a GGUF file"
+        "--base", default="smollm2-135m", metavar="MODEL", help="whose tokens and template; a GGUF file or a folder"
     )
     preview.add_argument(
         "--template", metavar="NAME", help="another template: llama2, chatml, human-assistant, or a file"
@@ -57,20 +58,13 @@ def add_parser(subparsers: Any) -> None:
         "--max-length", type=int, default=1024, metavar="N", help="as training.max_length (default 1024)"
     )
     preview.add_argument("--show", type=int, default=3, metavar="N", help="examples shown whole (default 3)")
+    add_tokenizer(actions)
+    add_from_docs(actions)
     chats = add_action(
         actions, "from-chats", _from_chats, "write conversations as training data; without any, list them"
     )
     chats.add_argument("chats", nargs="*", type=int, metavar="ID", help="the conversations to learn from")
     chats.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
-
-
-def _add_sources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCES)
-    parser.add_argument("--format", choices=_FORMATS, help="what the rows are, where it is not to be told by itself")
-    parser.add_argument(
-        "--field", action="append", default=[], type=_pair, metavar="PART=NAME", help="a part's field, as prompt=frage"
-    )
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows of each source")
 
 
 def _prepare(options: argparse.Namespace) -> int:
@@ -104,7 +98,7 @@ def _preparation(options: argparse.Namespace) -> Preparation:
     from finetune.data.prepare import Preparation, read_sources, source_names
     from fireside.errors import TrainingError, did_you_mean
 
-    reading = _reading(options)
+    read = reading(options)
     names = source_names(options.sources)
     for source, _ in options.weight:
         if source not in names:
@@ -117,9 +111,9 @@ def _preparation(options: argparse.Namespace) -> Preparation:
         items = [text for row in rows if row.dropped is None for text in texts(row)]
     near = THRESHOLD if options.near is None else options.near
     return Preparation(
-        form=reading.form,
-        fields=reading.fields,
-        limit=reading.limit,
+        form=read.form,
+        fields=read.fields,
+        limit=read.limit,
         languages=tuple(options.language),
         shortest=options.shortest,
         longest=options.longest,
@@ -129,18 +123,6 @@ def _preparation(options: argparse.Namespace) -> Preparation:
         weights=dict(options.weight),
         held_back=options.held_back,
     )
-
-
-def _reading(options: argparse.Namespace) -> Preparation:
-    """How the sources are read, and nothing more. Raises TrainingError."""
-    from finetune.data.map import PARTS, Fields
-    from finetune.data.prepare import Preparation
-    from fireside.errors import TrainingError, did_you_mean
-
-    for part, _ in options.field:
-        if part not in PARTS:
-            raise TrainingError(f"there is no part {part!r}", did_you_mean(part, PARTS, f"parts: {', '.join(PARTS)}"))
-    return Preparation(form=options.format, fields=Fields(**dict(options.field)), limit=options.limit)
 
 
 def _tell(report: StepReport) -> None:
@@ -160,13 +142,15 @@ def _preview(options: argparse.Namespace) -> int:
     from finetune.base import find_base
     from finetune.data.prepare import read_sources
     from finetune.data.preview import preview
+    from finetune.data.templates import template_named
     from finetune.vocabulary import open_vocabulary
+    from tui.data_text import figures
 
-    rows, report = read_sources(options.sources, _reading(options))
+    rows, report = read_sources(options.sources, reading(options))
     vocabulary = open_vocabulary(find_base(options.base))
     try:
         if options.template:
-            vocabulary.chat_template = _template(options.template)
+            vocabulary.chat_template = template_named(options.template)
         seen = preview(rows, vocabulary, options.max_length, options.show)
     finally:
         vocabulary.free()
@@ -177,24 +161,13 @@ def _preview(options: argparse.Namespace) -> int:
     for shown in seen.shown:
         say(f"--- {shown.where}: {shown.tokens} tokens, {shown.trained} trained, {shown.cut} cut off")
         sys.stdout.write("".join(_piece(piece, colour) for piece in shown.pieces) + "\n")
-    say("\n".join(_figures(seen)))
+    say("\n".join(figures(seen)))
     for row in report.examples.get("broken", []):
         note(row)
+    broken, named = report.dropped.get("broken", 0), len(report.examples.get("broken", []))
+    if broken > named:
+        note(f"and {broken - named} more rows are broken")
     return 0
-
-
-def _template(name: str) -> str:
-    """A template by name, or of a file. Raises TrainingError."""
-    from fireside.errors import TrainingError, did_you_mean
-    from fireside.models.named_templates import NAMED
-
-    if name in NAMED:
-        return NAMED[name]
-    try:
-        return Path(name).read_text("utf-8")
-    except (OSError, UnicodeError):
-        hint = did_you_mean(name, NAMED, f"templates: {', '.join(NAMED)}, or a file of jinja")
-        raise TrainingError(f"there is no template {name!r}", hint) from None
 
 
 def _piece(piece: Piece, colour: bool) -> str:
@@ -206,25 +179,6 @@ def _piece(piece: Piece, colour: bool) -> str:
         return f"[[{text}]]" if piece.trained else text
     code = ("32" if piece.trained else "2") + (";7" if piece.mark == "end" else ";1" if piece.mark else "")
     return f"\x1b[{code}m{text}\x1b[0m"
-
-
-def _figures(seen: Preview) -> list[str]:
-    """What there is to know of all rows, for a person."""
-    share = seen.trained / seen.tokens if seen.tokens else 0.0
-    most = max((count for _, _, count in seen.lengths), default=1)
-    return [
-        f"{seen.rows} rows, {seen.examples} examples, {seen.tokens} tokens, {seen.trained} trained ({share:.0%})",
-        f"{len(seen.left_out)} rows left out, {seen.cut} examples cut, {seen.endless} never train an end of turn",
-        f"padding: {seen.padding.why}",
-        "tokens an example, before cutting:",
-        *(
-            f"  {low:>6} to {high - 1:>6}  {count:>6}  {'#' * round(40 * count / most)}"
-            for low, high, count in seen.lengths
-        ),
-        "the longest: " + ", ".join(f"{where} ({tokens})" for where, tokens in seen.longest),
-        *(["the strangest:"] if seen.odd else []),
-        *(f"  {where}: {reasons}" for where, reasons in seen.odd),
-    ]
 
 
 def _from_chats(options: argparse.Namespace) -> int:
@@ -267,13 +221,6 @@ def _from_chats(options: argparse.Namespace) -> int:
         for row in rows:
             emit(as_json(row))
     return 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator and value):
-        raise argparse.ArgumentTypeError("write it as PART=NAME")
-    return name, value
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -36,7 +36,7 @@ def edited(said: list[str], share: float, rng: random.Random) -> list[str]:
 
 def test_planted_copies_are_found_and_hard_negatives_are_not() -> None:
     rng = random.Random(4)
-    originals = [some_words(rng, rng.randint(20, 80)) for _ in range(300)]
+    originals = [some_words(rng, rng.randint(35, 80)) for _ in range(300)]
     copies = [edited(said, rng.uniform(0.01, 0.1), rng) for said in originals[:60]]
     negatives = [edited(said, 0.4, rng) for said in originals[60:120]]
     found = list(near_copies(" ".join(said) for said in originals + copies + negatives))
@@ -44,14 +44,24 @@ def test_planted_copies_are_found_and_hard_negatives_are_not() -> None:
 
 
 def test_the_index_is_exact() -> None:
-    (copy,) = near_copies(["one two three four five six", "one two three four five seven"])
-    assert copy.jaccard == pytest.approx(4 / 6)
+    (copy,) = near_copies(["one two three four five six", "one two three four five six seven"])
+    assert copy.jaccard == pytest.approx(5 / 6)
 
 
 def test_the_threshold_decides() -> None:
-    texts = ["one two three four five six", "one two three four five seven"]
-    assert list(near_copies(texts, 0.7)) == []
-    assert len(list(near_copies(texts, 0.6))) == 1
+    said = [f"w{number}" for number in range(40)]
+    texts = [" ".join(said), " ".join([*said[:30], *[f"v{number}" for number in range(10)]])]
+    assert list(near_copies(texts, 0.6)) == []
+    assert len(list(near_copies(texts, 0.59))) == 1
+
+
+def test_short_questions_of_one_form_are_no_copies() -> None:
+    largest = "What is the largest planet in our solar system? The largest planet in our solar system is Jupiter."
+    smallest = largest.replace("largest", "smallest").replace("Jupiter", "Mercury")
+    assert list(near_copies([largest, smallest])) == []
+    assert [copy.of for copy in near_copies([largest, largest.replace("is Jupiter", "is the Jupiter")])] == [0]
+    longer = "It has a great red spot, a faint ring, and at least ninety moons, four of which are large. " * 2
+    assert [copy.of for copy in near_copies([largest + longer, smallest + longer])] == [0]
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.5])

@@ -80,7 +80,7 @@ def test_a_broken_row_is_left_out_with_its_number_and_the_others_are_read(tmp_pa
 def test_text_becomes_rows_at_its_paragraphs(tmp_path):
     paragraph = "Once upon a time, there was a mill. " * 20
     rows = rows_of(tmp_path / "tale.txt", "\n\n".join([paragraph] * 7).encode())
-    assert [row.number for row in rows] == [1, 2, 3]
+    assert [(row.number, row.ends) for row in rows] == [(1, False), (2, False), (3, True)]
     assert "".join(row.value for row in rows).replace("\n", "") == paragraph * 7
     prose = "Dear reader, this is no table.\nIt has commas, and lines, though."
     assert rows_of(tmp_path / "letter", prose.encode()) == [Row(1, prose)]

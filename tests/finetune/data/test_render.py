@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from word_vocabulary import CHATML, WordVocabulary
 
 from finetune.data.conversation import Conversation
-from finetune.data.render import IGNORED, render, render_examples, truncated
+from finetune.data.render import IGNORED, pieces, render, render_examples, truncated
 from fireside.errors import TrainingError
 from fireside.models.named_templates import NAMED
 from fireside.models.types import Message, ToolCall, ToolSpec
@@ -154,10 +155,49 @@ def test_context_only_replies_are_not_trained():
     assert render(replace(chat, untrained=frozenset({1, 3})), WordVocabulary(CHATML)) == []
 
 
-def test_a_preference_pair_is_the_chosen_example_and_then_the_rejected_one():
+def test_of_a_preference_pair_the_chosen_way_is_learnt_and_nothing_else():
     chat = conversation("hi", "hello there", "go")
     pair = replace(chat, chosen=(Message("assistant", "bye"),), rejected=(Message("assistant", "no"),))
-    assert trained_text(CHATML, pair) == ["bye<|im_end|>", "no<|im_end|>"]
+    assert trained_text(CHATML, pair) == ["bye<|im_end|>"]
+
+
+def test_what_was_judged_bad_is_not_learnt():
+    good, bad = (replace(conversation("hi", "hello there"), desirable=label) for label in (True, False))
+    assert trained_text(CHATML, good) == ["hello there<|im_end|>"]
+    assert render(bad, WordVocabulary(CHATML)) == []
+    examples, left_out = render_examples([bad, good], WordVocabulary(CHATML), 20)
+    assert (len(examples), left_out) == (1, ())
+    with pytest.raises(TrainingError, match="every row was judged bad"):
+        render_examples([bad], WordVocabulary(CHATML), 20)
+
+
+class BeginningVocabulary(WordVocabulary):
+    """Lets a text say where it begins."""
+
+    special_tokens = ("</s>",)
+
+
+@given(st.integers(1, 200), st.integers(16, 40), st.booleans(), st.booleans())
+def test_of_a_long_text_every_token_is_learnt_once_and_in_order(count, length, begins, ends):
+    vocabulary = BeginningVocabulary(CHATML) if begins else WordVocabulary(CHATML)
+    text = "".join(f"w{n} " for n in range(count))
+    row = Conversation((), 4, text=("<s>" if begins else "") + text, ends=ends)
+    (whole,) = render(row, vocabulary)
+    made = pieces(whole, length)
+    learnt = [label for each in made for label in each.labels[1:] if label != IGNORED]
+    assert learnt == list(whole.labels[1:])
+    assert all(len(each.input_ids) <= length and each.trained for each in made)
+    for before, piece in pairwise(made):
+        assert piece.labels[: 1 + begins] == (IGNORED,) * (1 + begins)
+        assert piece.input_ids[begins] == before.input_ids[-1]
+        assert not begins or piece.input_ids[0] == whole.input_ids[0]
+    assert vocabulary.words(list(whole.input_ids)).endswith("</s>") == ends
+
+
+def test_text_alone_need_not_end_and_is_never_left_out():
+    row = Conversation((), 4, text="w " * 40, ends=False)
+    examples, left_out = render_examples([row], WordVocabulary(CHATML), 20)
+    assert (len(examples), left_out) == (5, ())
 
 
 def test_tools_and_calls_are_written_and_the_calls_are_trained():

@@ -52,7 +52,6 @@ def test_a_unicode_line_separator_inside_a_string_does_not_cut_the_row(tmp_path)
         ('{"colour": "red", "shape": "round"}', "its fields are of no known format: colour, shape"),
         ('{"messages": ["hello"]}', "message 1 is text without a role"),
         ('{"messages": [7]}', "message 1 is not an object"),
-        ('{"prompt": "a", "chosen": "b", "rejected": "c"}', "judged and not only shown"),
         ('{"messages": [{"role": "cook", "content": "a"}]}', "message 1 has the role 'cook'"),
         ('{"messages": [{"role": ["user"], "content": "a"}]}', "message 1 has no role"),
         ('{"messages": [{"role": "user"}]}', "message 1 has no text"),
