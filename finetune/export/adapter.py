@@ -1,17 +1,20 @@
 """Writes a PEFT LoRA adapter as a GGUF adapter that llama.cpp applies to the base it was trained over.
 
-llama.cpp's llama architecture keeps the rows of the query and key projections in another order than transformers (the
-two halves of a head's rotary pairs lie interleaved), so the B matrices of those layers are permuted as the base's were.
+Where llama.cpp keeps the rows of queries and keys in another order than transformers, the B matrices of those layers
+are permuted as the base's were. llama.cpp scales by alpha / rank: rsLoRA's alpha / sqrt(rank) becomes another alpha.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.base import Base
+from finetune.export.families import permutes
+from finetune.export.tensors import permute_rows
 from fireside.atomic import replacing
 from fireside.errors import AdapterError, TrainingError
 from fireside.models.adapters import BASE_NAME_KEY, BASE_SHA256_KEY
@@ -23,15 +26,35 @@ if TYPE_CHECKING:
     Matrix = npt.NDArray[np.float32]
 
 _WEIGHT = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+_WHOLE = "export the whole model instead: --format gguf, or --format safetensors"
+# What PEFT can do that one alpha for all layers and two matrices a layer cannot say.
+_UNSUPPORTED = {
+    "use_dora": "DoRA's lengths of rows",
+    "alpha_pattern": "a strength of its own for some layers",
+    "rank_pattern": "a rank of its own for some layers",
+    "modules_to_save": "layers that were trained whole, such as embeddings",
+    "trainable_token_indices": "trained rows of embeddings",
+    "bias": "trained biases",
+}
+
+
+def why_not_an_adapter(configuration: dict[str, Any]) -> str:
+    """What of a PEFT configuration a GGUF adapter cannot hold, in words; "" where it can hold everything."""
+    if configuration.get("peft_type") != "LORA":
+        return f"it is not LoRA ({configuration.get('peft_type')})"
+    odd = [what for key, what in _UNSUPPORTED.items() if configuration.get(key) not in (None, False, {}, [], "none")]
+    return f"it has {', '.join(odd)}" if odd else ""
 
 
 def export_adapter(folder: Path, base: Base, target: Path) -> None:
     """Convert the PEFT adapter in `folder` to the GGUF adapter `target`, written atomically.
 
-    Raises AdapterError where the adapter cannot be expressed (it must be plain LoRA on known layers), StorageError
-    where it cannot be written.
+    Raises AdapterError where the adapter cannot be expressed (it must be LoRA on known layers), StorageError where it
+    cannot be written.
     """
-    configuration = _configuration(folder)
+    configuration = read_configuration(folder)
+    if reason := why_not_an_adapter(configuration):
+        raise AdapterError(f"the adapter cannot be a GGUF adapter: {reason}", _WHOLE)
     tensors = gguf_tensors(_weights(folder), base)
     import gguf
 
@@ -41,9 +64,10 @@ def export_adapter(folder: Path, base: Base, target: Path) -> None:
             writer.add_type(gguf.GGUFType.ADAPTER)
             writer.add_name(target.parent.name)
             writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-            writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(configuration["lora_alpha"]))
+            writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, _alpha(configuration))
             writer.add_string(BASE_NAME_KEY, base.name)
-            writer.add_string(BASE_SHA256_KEY, base.sha256)
+            if base.file_sha256:
+                writer.add_string(BASE_SHA256_KEY, base.file_sha256)
             for name, matrix in tensors.items():
                 writer.add_tensor(name, matrix)
             writer.write_header_to_file()
@@ -53,21 +77,29 @@ def export_adapter(folder: Path, base: Base, target: Path) -> None:
             writer.close()
 
 
+def _alpha(configuration: dict[str, Any]) -> float:
+    """The alpha that gives the adapter its strength where it is divided by the rank."""
+    alpha = float(configuration["lora_alpha"])
+    return alpha * math.sqrt(configuration["r"]) if configuration.get("use_rslora") else alpha
+
+
 def gguf_tensors(weights: dict[str, Matrix], base: Base) -> dict[str, Matrix]:
     """PEFT's matrices, A (rank, in) and B (out, rank), under GGUF names; B of queries and keys is permuted."""
     import gguf
     import numpy as np
 
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[base.architecture.upper()], base.layers)
+    architecture = next(a for a, name in gguf.MODEL_ARCH_NAMES.items() if name == base.architecture)
+    names = gguf.get_tensor_name_map(architecture, base.layers)
+    reordered = permutes(base.architecture)
     tensors: dict[str, Matrix] = {}
     for key, matrix in weights.items():
         match = _WEIGHT.fullmatch(key)
         name = names.get_name(match["module"]) if match else None
-        if match is None or name is None:
-            raise AdapterError(f"the adapter holds {key}, which has no place in a GGUF adapter", "train plain LoRA")
-        if match["side"] == "B" and match["module"].endswith("q_proj"):
+        if match is None or name is None or match["module"] == "lm_head":
+            raise AdapterError(f"the adapter holds {key}, which has no place in a GGUF adapter", _WHOLE)
+        if reordered and match["side"] == "B" and match["module"].endswith("q_proj"):
             matrix = permute_rows(matrix, base.heads)
-        elif match["side"] == "B" and match["module"].endswith("k_proj"):
+        elif reordered and match["side"] == "B" and match["module"].endswith("k_proj"):
             matrix = permute_rows(matrix, base.kv_heads)
         tensors[f"{name}.weight.lora_{match['side'].lower()}"] = np.ascontiguousarray(matrix, dtype=np.float32)
     if not tensors:
@@ -75,34 +107,13 @@ def gguf_tensors(weights: dict[str, Matrix], base: Base) -> dict[str, Matrix]:
     return dict(sorted(tensors.items()))
 
 
-def permute_rows(matrix: Matrix, heads: int) -> Matrix:
-    """Rows from transformers' order to llama.cpp's: per head, (half, pair) becomes (pair, half).
-
-    transformers rotates row i of a head with row i + size/2 (its `rotate_half`), llama.cpp's llama rotates neighbours.
-    """
-    rows = matrix.shape[0]
-    halves = matrix.reshape(heads, 2, rows // heads // 2, *matrix.shape[1:])
-    return halves.swapaxes(1, 2).reshape(matrix.shape)
-
-
-def _configuration(folder: Path) -> dict[str, Any]:
-    """PEFT's adapter_config.json. Raises AdapterError for kinds of LoRA that a GGUF adapter cannot hold."""
+def read_configuration(folder: Path) -> dict[str, Any]:
+    """PEFT's adapter_config.json in `folder`. Raises AdapterError."""
     path = folder / "adapter_config.json"
     try:
         configuration: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise AdapterError(f"cannot read {path}: {error}", "train the adapter again") from error
-    # llama.cpp scales by alpha / rank with one alpha for all layers.
-    unsupported = [
-        key
-        for key in ("use_dora", "use_rslora", "alpha_pattern", "rank_pattern", "modules_to_save", "bias")
-        if configuration.get(key) not in (None, False, {}, [], "none")
-    ]
-    if configuration.get("peft_type") != "LORA" or unsupported:
-        raise AdapterError(
-            f"the adapter is not plain LoRA ({', '.join(unsupported) or configuration.get('peft_type')})",
-            "train it without these",
-        )
     return configuration
 
 
