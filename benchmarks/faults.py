@@ -78,6 +78,13 @@ def agents(seed: int, count: int) -> list[str]:
     return found
 
 
+def training(seed: int, count: int) -> list[str]:
+    """Training runs that are killed at random moments, half of them while a checkpoint is written, and resumed."""
+    sys.path.insert(0, str(TESTS / "support"))
+    found: list[str] = _of_tests("finetune/test_run_faults.py").check_runs(seed, count)
+    return found
+
+
 def _of_tests(path: str) -> ModuleType:
     """A module of the tests, which are no package."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, TESTS / path)
@@ -95,6 +102,7 @@ ROWS: dict[str, tuple[Callable[[int, int], list[str]], int]] = {
     "ingest": (ingest, 30),
     "agents": (agents, 10_000),
     "sandbox": (sandbox, 100),
+    "training": (training, 20),
 }
 """Each suite: (seed, count) -> what it found, and its full count."""
 

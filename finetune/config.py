@@ -12,6 +12,7 @@ A whole file for a normal run:
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,7 @@ class Lora(Group):
     """The adapter's strength is alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the adapter's inputs dropped while training. 0 is fastest, and right for few steps."""
-    target_modules: str | list[str] = "all-linear"
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"
     """Which linear layers get an adapter: "all-linear", or names such as ["q_proj", "v_proj"]."""
     rslora: bool = False
     """Divide alpha by the root of the rank (rsLoRA, arXiv:2312.03732): steadier at ranks of 64 and more."""
@@ -56,8 +57,8 @@ class Training(Group):
 
     epochs: int = Field(default=3, ge=1, le=1000)
     """How many times each example is seen."""
-    learning_rate: float = Field(default=5e-4, gt=0, le=1)
-    """The peak of the schedule. LoRA wants about ten times the rate of full fine-tuning."""
+    learning_rate: float = Field(default=0.0, ge=0, le=1)
+    """The peak of the schedule; 0 takes what suits the method: 5e-4 for an adapter, a tenth of it for all weights."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the rate falls after the warm-up: to 0 in a line or half a cosine, or not at all."""
     warmup: float = Field(default=0.05, ge=0, lt=1)
@@ -181,5 +182,38 @@ def _resolved(config: RunConfig, folder: Path) -> RunConfig:
     base = config.base
     if base.endswith(".gguf") or "/" in base:
         base = str(folder / paths.expanded(base))
+    # So it is with templates.
+    template = config.template
+    if template.endswith(".jinja") or "/" in template:
+        template = str(folder / paths.expanded(template))
     data = folder / paths.expanded(config.data)
-    return config.model_copy(update={"data": data, "held_back": held_back, "base": base})
+    return config.model_copy(update={"data": data, "held_back": held_back, "base": base, "template": template})
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A setting for a person. key: dotted, as the table and the name in the file. kind: what may stand there."""
+
+    key: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def explain() -> list[Explained]:
+    """Every setting of a run, in the order of the file."""
+    return [*_explained(RunConfig, ""), *_explained(Lora, "lora."), *_explained(Training, "training.")]
+
+
+def _explained(table: type[Group], before: str) -> list[Explained]:
+    found = []
+    for name, field in table.model_fields.items():
+        if field.annotation in (Lora, Training):
+            continue
+        kind = getattr(field.annotation, "__name__", None) if isinstance(field.annotation, type) else None
+        default = "(needed)" if field.is_required() else _toml_value(field.default)
+        meaning = " ".join((field.description or "").split())
+        found.append(
+            Explained(f"{before}{name}", kind or str(field.annotation).replace("typing.", ""), default, meaning)
+        )
+    return found

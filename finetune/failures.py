@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from finetune.status import LOG
 from fireside.errors import FiresideError, StorageError, TrainingError
 
 
@@ -17,7 +16,7 @@ def explained(error: Exception, folder: Path) -> FiresideError:
         return TrainingError("there is not enough memory", "lower training.batch_size or training.max_length")
     if disk_is_full(error):
         return StorageError("the disk is full: the run could not be saved", f"free some space on the disk of {folder}")
-    return TrainingError(f"training stopped unexpectedly: {type(error).__name__}: {error}", f"see {folder / LOG}")
+    return TrainingError(f"training stopped unexpectedly: {type(error).__name__}: {error}", f"see the log in {folder}")
 
 
 def disk_is_full(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -16,10 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from finetune.base import find_base
-from finetune.config import RunConfig, write_toml
+from finetune.checkpoints import any_checkpoint
+from finetune.config import RunConfig, load_config, write_toml
 from finetune.data.split import read_split
+from finetune.inputs import check_unchanged, inputs_of, keep_inputs
+from finetune.methods import check, makes_adapter
 from finetune.metrics import Metric, read_metric
+from finetune.shape import shape_of
 from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, take_lock, write_status
+from finetune.tracking import check_trackers, tracker_environment
 from fireside import atomic, paths
 from fireside.errors import AdapterError, StorageError, TrainingError, did_you_mean
 
@@ -41,17 +47,71 @@ def start_run(config: RunConfig) -> Path:
     """Start a run and return its folder at once.
 
     What can be checked without the model is checked first. Raises AdapterError (the name is taken), SettingsError,
-    ModelError, TrainingError (data, or a run of this name goes on), StorageError.
+    ModelError, TrainingError (data, a tracker that is not installed, or a run of this name goes on), StorageError.
     """
-    check_name_free(config.name)
-    _check_not_training(config.name)
-    find_base(config.base)
+    check_trackers(config.report_to)
+    base = find_base(config.base)
+    check(config, shape_of(base))
     read_split(config.data, config.held_back)
-    folder = _new_folder(config.name)
-    lock = take_lock(folder)
+    with _one_at_a_time():
+        _check_place_free(config)
+        _check_not_training(config.name)
+        folder = _new_folder(config.name)
+        lock = take_lock(folder)
+        try:
+            write_status(folder, Status(adapter=config.name, state="preparing"))
+            atomic.write_text(folder / CONFIG, write_toml(config))
+            keep_inputs(folder, inputs_of(folder, config, base))
+            _launch(folder, lock)
+        finally:
+            os.close(lock)
+    return folder
+
+
+def resume_run(folder: Path) -> Path:
+    """Go on with a run from its last checkpoint, in its folder, which is returned at once.
+
+    Raises TrainingError (it goes on, is done or has no checkpoint; data, base or configuration changed), AdapterError
+    (its name is taken by now), SettingsError, ModelError, StorageError.
+    """
+    config = load_config(folder / CONFIG)
+    with _one_at_a_time():
+        status = read_status(folder)
+        if not can_resume(folder, status):
+            raise _why_not(folder, status)
+        _check_place_free(config)
+        _check_not_training(config.name)
+        check_trackers(config.report_to)
+        check_unchanged(folder, config, find_base(config.base))
+        lock = take_lock(folder)
+        try:
+            (folder / CANCEL).unlink(missing_ok=True)
+            write_status(folder, Status(adapter=config.name, state="preparing"))
+            _launch(folder, lock)
+        finally:
+            os.close(lock)
+    return folder
+
+
+def can_resume(folder: Path, status: Status) -> bool:
+    """Whether the run was cut off, cancelled or failed, and has a checkpoint to go on from."""
+    return status.ended and status.state != "done" and any_checkpoint(folder)
+
+
+def _why_not(folder: Path, status: Status) -> TrainingError:
+    if not status.ended:
+        return TrainingError(f"the run {folder.name} goes on already", f"see it: fireside tune show {folder.name}")
+    if status.state == "done":
+        return TrainingError(f"the run {folder.name} is done, so there is nothing to resume", None)
+    return TrainingError(
+        f"the run {folder.name} has no checkpoint yet, so it cannot be resumed",
+        f"start it anew: fireside tune run {folder / CONFIG}",
+    )
+
+
+def _launch(folder: Path, lock: int) -> None:
+    """Start the training process of the run in `folder`, which holds `lock` from then on. Raises TrainingError."""
     try:
-        write_status(folder, Status(adapter=config.name, state="preparing"))
-        atomic.write_text(folder / CONFIG, write_toml(config))
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "finetune.child", "run", str(folder)],
@@ -59,17 +119,26 @@ def start_run(config: RunConfig) -> Path:
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env={**os.environ, **CHILD_ENVIRONMENT},
+                env={**os.environ, **CHILD_ENVIRONMENT, **tracker_environment(folder)},
                 start_new_session=True,
                 pass_fds=[lock],
             )
     except OSError as error:
         raise TrainingError(f"cannot start the training process: {error.strerror}", "close other programs") from error
-    finally:
-        os.close(lock)
     # Nobody here waits for the run, but the system keeps an ended process until somebody has asked for its end.
     threading.Thread(target=process.wait, daemon=True).start()
-    return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Between looking whether a name is free and taking it, no other process does the same."""
+    paths.ensure_folder(paths.runs_folder())
+    descriptor = os.open(paths.runs_folder() / ".starting", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def follow(folder: Path) -> Iterator[Metric | Status]:
@@ -106,11 +175,27 @@ def read_metrics(folder: Path, position: int = 0) -> tuple[list[Metric], int]:
 
 
 def cancel(folder: Path) -> None:
-    """Ask the run to stop; it ends as "cancelled" within a step. A run that has ended is left alone."""
+    """Ask the run to stop; while it trains it ends as "cancelled" behind the present step, with a checkpoint.
+
+    A run that has ended is left alone.
+    """
     status = read_status(folder)
     if status.ended:
         return
     (folder / CANCEL).touch()
+    if status.state != "training":
+        _signal(status)
+
+
+def stop_at_once(folder: Path) -> None:
+    """Stop the run now, even in the middle of a step; its earlier checkpoints stay."""
+    status = read_status(folder)
+    if not status.ended:
+        (folder / CANCEL).touch()
+        _signal(status)
+
+
+def _signal(status: Status) -> None:
     if status.pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(status.pid, signal.SIGTERM)
@@ -163,6 +248,22 @@ def check_name_free(name: str) -> None:
         raise AdapterError(
             f"there is already an adapter {name!r}",
             f"choose another name in the configuration, or remove it: fireside adapters remove {name}",
+        )
+
+
+def model_file(name: str) -> Path:
+    """Where a run that trains a whole model puts it."""
+    return paths.models_folder() / f"{name}.gguf"
+
+
+def _check_place_free(config: RunConfig) -> None:
+    """Raises AdapterError or StorageError where something lies already where the run's result will."""
+    if makes_adapter(config):
+        check_name_free(config.name)
+    elif model_file(config.name).exists():
+        raise StorageError(
+            f"there is already a model {model_file(config.name)}",
+            "choose another name in the configuration, or remove it: fireside models remove",
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from finetune.checkpoints import any_checkpoint
 from fireside import atomic
 from fireside.errors import TrainingError
 
@@ -16,6 +17,7 @@ State = Literal["preparing", "training", "exporting", "verifying", "done", "fail
 FINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 CONFIG, METRICS, LOG, CANCEL, VERIFY = "config.toml", "metrics.jsonl", "log.txt", "cancel", "verify.json"
+SAMPLES = "samples.jsonl"
 _STATUS, _LOCK = "status.json", "lock"
 
 
@@ -67,11 +69,14 @@ def read_status(folder: Path) -> Status:
         return status
     if (folder / CANCEL).exists():
         return replace(status, state="cancelled")
+    again = "run it again, with a smaller training.batch_size if memory was short"
+    if any_checkpoint(folder):
+        again = f"go on from its last checkpoint: fireside tune resume {folder.name}"
     return replace(
         status,
         state="failed",
         error=f"the training process ended by itself while {status.state} (killed, or out of memory)",
-        hint=f"run it again, with a smaller training.batch_size if memory was short; its log is {folder / LOG}",
+        hint=f"{again}; its log is {folder / LOG}",
     )
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and how training went. `model` is a peft model in evaluation mode; losses in nats per token."""
+    """A trained model, in evaluation mode.
+
+    model: a peft model over the base as the run was given it; or, where `whole` (full fine-tuning, DoRA), a plain
+    transformers model.
+    """
 
     model: Any
-    eval_loss_before: float
-    eval_loss_after: float
-    train_loss: float
-    steps: int
-    tokens: int
-    seconds: float
-    cancelled: bool
+    whole: bool

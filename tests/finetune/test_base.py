@@ -93,7 +93,6 @@ def test_what_cannot_be_a_base_is_refused(tmp_path):
     [
         ("adapter", "llama", "is an adapter"),
         ("model", "mamba", "cannot be trained"),
-        ("model", "llama", "no chat template"),
     ],
 )
 def test_a_gguf_file_that_is_no_trainable_chat_model_is_refused(tmp_path, kind, architecture, message):
@@ -137,3 +136,29 @@ def test_the_vocabulary_alone_writes_its_tokens_and_knows_its_padding():
     assert vocabulary.pad_token is not None
     assert vocabulary.written([vocabulary.pad_token]) == "<|im_end|>"
     vocabulary.free()
+
+
+def test_a_folder_of_a_family_that_is_not_supported_is_refused_with_those_that_are(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}', "utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(TrainingError, match="'mamba'") as refused:
+        find_base(str(tmp_path))
+    assert "qwen3" in (refused.value.hint or "")
+
+
+def test_a_folder_is_known_by_what_is_in_it(tmp_path):
+    from tiny_families import save_model
+
+    folder = save_model(tmp_path / "model", "mistral")
+    base = find_base(str(folder))
+    assert (base.architecture, base.layers, base.heads, base.kv_heads) == ("llama", 2, 4, 2)
+    assert base.is_folder
+    assert base.file_sha256 == ""
+    vocabulary = open_vocabulary(base)
+    tokens = vocabulary.tokenize("<s>Grüße 🔥</s>", begins=True)
+    assert tokens.count(tokens[0]) == 1
+    assert vocabulary.ends_turn(tokens[-1])
+    assert vocabulary.written(tokens) == "<s> Grüße 🔥</s>"
+    config = folder / "config.json"
+    config.write_text(config.read_text("utf-8").replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-05'), "utf-8")
+    assert find_base(str(folder)).sha256 != base.sha256

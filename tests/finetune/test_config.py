@@ -31,6 +31,12 @@ def test_a_base_or_held_back_file_is_taken_from_the_files_folder_too(tmp_path):
     assert config.base == str(tmp_path / "m.gguf")
 
 
+def test_a_template_is_a_name_or_a_file_taken_from_the_files_folder(tmp_path):
+    two_lines = 'name = "k"\ndata = "e"\n'
+    assert load_config(written(tmp_path, f'{two_lines}template = "chatml"\n')).template == "chatml"
+    assert load_config(written(tmp_path, f'{two_lines}template = "my.jinja"\n')).template == str(tmp_path / "my.jinja")
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.base import Base
-from finetune.export.adapter import export_adapter, gguf_tensors, permute_rows
+from finetune.export.adapter import export_adapter, gguf_tensors
+from finetune.export.tensors import permute_rows
 from fireside.errors import AdapterError, StorageError
 from fireside.models.gguf_header import read_header
 
@@ -74,11 +75,34 @@ def test_permuting_is_a_reordering_within_each_head_that_pairs_the_halves(heads,
         assert (after[1::2] == before[half:]).all()
 
 
-@pytest.mark.parametrize("key", ["use_dora", "use_rslora", "alpha_pattern", "rank_pattern", "modules_to_save"])
-def test_kinds_of_lora_that_llama_cpp_would_apply_wrongly_are_refused(tmp_path, key):
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("use_dora", "DoRA"),
+        ("alpha_pattern", "strength"),
+        ("rank_pattern", "rank"),
+        ("modules_to_save", "embeddings"),
+        ("bias", "biases"),
+    ],
+)
+def test_kinds_of_lora_that_llama_cpp_would_apply_wrongly_are_refused(tmp_path, key, told):
     folder = peft_folder(tmp_path, **{key: {"a": 1}})
-    with pytest.raises(AdapterError, match=key):
+    with pytest.raises(AdapterError, match=told) as refused:
         export_adapter(folder, BASE, tmp_path / "adapter.gguf")
+    assert "whole model" in (refused.value.hint or "")
+
+
+def test_rslora_becomes_another_alpha(tmp_path):
+    export_adapter(peft_folder(tmp_path, use_rslora=True), BASE, tmp_path / "adapter.gguf")
+    # alpha / sqrt(rank) = alpha' / rank
+    assert read_header(tmp_path / "adapter.gguf").metadata["adapter.lora.alpha"] == pytest.approx(4 * 2**0.5)
+
+
+def test_families_without_llamas_order_are_not_permuted():
+    matrix = np.arange(16, dtype=np.float32)[:, None]
+    base = Base("tiny", Path("tiny.gguf"), "ab" * 32, "qwen2", layers=1, heads=4, kv_heads=2)
+    tensors = gguf_tensors({f"{PREFIX}.self_attn.q_proj.lora_B.weight": matrix}, base)
+    assert tensors["blk.0.attn_q.weight.lora_b"][:, 0].tolist() == list(range(16))
 
 
 def test_weights_without_a_place_in_the_file_are_refused():

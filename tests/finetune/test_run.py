@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune import child
 from finetune.config import RunConfig, Training
+from finetune.failures import explained
 from finetune.metrics import Metric, read_metric
+from finetune.publish import publish
 from finetune.run import cancel, find_run, follow, list_runs, read_metrics, start_run
 from finetune.status import CONFIG, METRICS, Status, is_alive, read_status, take_lock, write_status
 from fireside.errors import AdapterError, StorageError, TrainingError
@@ -50,7 +51,7 @@ def test_a_cancelled_run_ends_as_cancelled_and_makes_no_adapter(config, home):
     assert last.state == "cancelled"
     assert last.error is None
     assert not (home / "adapters").exists()
-    assert not is_alive(folder)
+    until(lambda: not is_alive(folder))
     cancel(folder)
 
 
@@ -97,7 +98,7 @@ def test_a_run_that_cannot_be_saved_says_that_the_disk_is_full(config, home):
     *_, last = follow(folder)
     assert isinstance(last, Status)
     assert last.state == "failed"
-    assert last.error == "the disk is full: the run could not be saved"
+    assert "the disk is full" in (last.error or "")
     assert not (home / "adapters").exists()
     assert not (folder / "adapter").exists()
 
@@ -124,12 +125,12 @@ def test_a_finished_adapter_is_published_whole_or_not_at_all(home, tmp_path):
     build = tmp_path / "adapter"
     build.mkdir()
     (build / "card.json").write_text("{}", "utf-8")
-    child.publish(build, "kitchen")
+    publish(build, "kitchen")
     assert (home / "adapters" / "kitchen" / "card.json").is_file()
     assert not build.exists()
     build.mkdir()
     with pytest.raises(AdapterError, match="already"):
-        child.publish(build, "kitchen")
+        publish(build, "kitchen")
     assert build.exists()
 
 
@@ -189,7 +190,7 @@ def test_runs_are_found_by_name_with_the_nearest_where_there_is_none(home):
     ],
 )
 def test_failures_of_the_machine_are_told_in_the_persons_terms(tmp_path, error, kind, message):
-    told = child._explained(error, tmp_path)
+    told = explained(error, tmp_path)
     assert isinstance(told, kind)
     assert message in told.message
 

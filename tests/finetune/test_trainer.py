@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from finetune.data.render import IGNORED, Example
-from finetune.metrics import Metric
-from fireside.errors import TrainingError
 
 with warnings.catch_warnings():
     # trl and transformers warn about each other's coming changes when imported.
     warnings.simplefilter("ignore")
     from finetune.batches import as_row, collate
     from finetune.loss import held_back_loss, reply_loss
-    from finetune.progress import ProgressCallback
 
 
 @pytest.fixture(scope="module")
@@ -74,33 +70,3 @@ def test_padding_does_not_change_the_loss(model):
 def test_the_held_back_loss_is_a_mean_over_tokens_whatever_the_batches(model):
     losses = [held_back_loss(model, EXAMPLES, size) for size in (1, 2, 3)]
     assert losses == pytest.approx([losses[0]] * 3, abs=1e-5)
-
-
-def test_progress_reports_rates_and_the_time_left_and_stops_when_asked():
-    reported: list[Metric] = []
-    asked = False
-    callback = ProgressCallback(reported.append, lambda: asked, lambda: 0.5, lambda: 100)
-    state, control = (
-        SimpleNamespace(global_step=1, max_steps=2, num_train_epochs=1),
-        SimpleNamespace(should_training_stop=False),
-    )
-    callback.on_step_begin(None, state, control)
-    callback.on_step_end(None, state, control)
-    callback.on_log(None, state, control, logs={"loss": 1.5})
-    assert reported[0].loss == 1.5
-    assert reported[0].tokens_per_s
-    assert reported[0].eta_s is not None
-    assert reported[0].eta_s > 0
-    callback.on_epoch_end(None, state, control)
-    assert reported[1].eval_loss == 0.5
-    asked = True
-    callback.on_step_end(None, state, control)
-    assert control.should_training_stop
-
-
-@pytest.mark.parametrize("logs", [{"loss": float("nan")}, {"loss": 1.0, "grad_norm": float("inf")}])
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(logs):
-    callback = ProgressCallback(lambda _: None, lambda: False, lambda: 0.0, lambda: 1)
-    with pytest.raises(TrainingError, match="no longer a number at step 3") as caught:
-        callback.on_log(None, SimpleNamespace(global_step=3, max_steps=9, num_train_epochs=1), None, logs=logs)
-    assert "learning_rate" in (caught.value.hint or "")

@@ -11,10 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune import export
 from finetune.base import Base, find_base
 from finetune.data.render import IGNORED, Example
-from finetune.verify import Figures, Item, Prompt, Reference, Report, check, choose_prompts, compare, judge, references
+from finetune.export import adapter as export
+from finetune.verify.adapter import (
+    EXACT,
+    QUANTISED,
+    Item,
+    Prompt,
+    Reference,
+    Report,
+    check,
+    choose_prompts,
+    judge,
+    references,
+)
+from finetune.verify.figures import Figures, compare, read_reply
 from finetune.weights import load_for_training
 from fireside.models.bundled import CHAT_MODEL, checked
 from fireside.models.gguf.forcing import TeacherForcing
@@ -46,7 +58,7 @@ def expected(trained, base: Base, engine: TeacherForcing) -> list[Reference]:
 @pytest.mark.engine
 def test_a_good_export_passes(trained, base, expected, engine, tmp_path):
     export.export_adapter(trained.adapter, base, tmp_path / "adapter.gguf")
-    report = check(expected, engine, tmp_path / "adapter.gguf")
+    report = check(expected, engine, tmp_path / "adapter.gguf", QUANTISED)
     assert report.verified, report.reason
     assert report.prompts == FEW
     assert report.items[0].continuation.startswith("Marlow cooks")
@@ -56,7 +68,7 @@ def test_a_good_export_passes(trained, base, expected, engine, tmp_path):
 def test_queries_and_keys_without_their_permutation_are_refused(trained, base, expected, engine, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "permute_rows", lambda matrix, heads: matrix)
     export.export_adapter(trained.adapter, base, tmp_path / "adapter.gguf")
-    report = check(expected, engine, tmp_path / "adapter.gguf")
+    report = check(expected, engine, tmp_path / "adapter.gguf", QUANTISED)
     assert_refused(report)
 
 
@@ -67,7 +79,7 @@ def test_half_the_alpha_is_refused(trained, base, expected, engine, tmp_path):
     configuration["lora_alpha"] /= 2
     (tmp_path / "adapter_config.json").write_text(json.dumps(configuration), "utf-8")
     export.export_adapter(tmp_path, base, tmp_path / "adapter.gguf")
-    assert_refused(check(expected, engine, tmp_path / "adapter.gguf"))
+    assert_refused(check(expected, engine, tmp_path / "adapter.gguf", QUANTISED))
 
 
 @pytest.mark.engine
@@ -77,7 +89,7 @@ def test_an_adapter_that_is_not_applied_is_refused(trained, expected):
             """Take no notice."""
 
     deaf = Deaf(checked(CHAT_MODEL), context_length=512, threads=1)
-    report = check(expected, deaf, trained.adapter / "adapter.gguf")
+    report = check(expected, deaf, trained.adapter / "adapter.gguf", QUANTISED)
     deaf.free()
     assert_refused(report)
 
@@ -140,4 +152,20 @@ def test_prompts_are_the_held_back_ones_first_and_never_more_than_twenty():
     assert len(chosen) == 20
     assert [prompt.tokens for prompt in chosen[:4]] == [(0, 0), (1, 1), (2, 2), (100, 100)]
     assert [prompt.held_back for prompt in chosen[:4]] == [True, True, True, False]
+    assert [prompt.reply for prompt in chosen[:2]] == [(9,), (9,)]
     assert all(prompt.held_back for prompt in choose_prompts([example(n) for n in range(25)], trained))
+
+
+def test_over_an_exact_base_the_limits_are_tighter_and_rounding_is_no_fault():
+    base = Figures(1.0, 6e-6, 0.005)
+    assert judge([item(Figures(1.0, 1.9e-5, 0.019), base)], EXACT).verified
+    for worse in (Figures(0.98, 1e-5, 0.005), Figures(1.0, 2e-4, 0.005), Figures(1.0, 1e-5, 0.03)):
+        assert not judge([item(worse, base)], EXACT).verified
+
+
+def test_a_reply_is_written_exactly_if_each_of_its_tokens_is_the_likeliest():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], dtype=np.float32))
+    read = read_reply(logits, [0, 1])
+    assert (read.exact, read.tokens) == (True, 2)
+    assert read.loss == pytest.approx(-np.log(0.5) - np.log(0.8), abs=1e-6)
+    assert not read_reply(logits, [0, 2]).exact

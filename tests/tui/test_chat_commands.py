@@ -323,12 +323,10 @@ async def test_train_starts_the_run_and_opens_its_screen(
         started.append(config)
         return tmp_path / "run"
 
-    monkeypatch.setattr("tui.training.TrainingScreen", Opened)
+    monkeypatch.setattr("tui.runs.screen.RunScreen", Opened)
     monkeypatch.setattr("finetune.config.load_config", lambda file: file)
     monkeypatch.setattr("finetune.run.start_run", start_run)
     async with chat_with() as chat:
-        await chat.write("/train")
-        await chat.shows("there is no training run yet")
         await chat.write("/train tidy.toml")
         await chat.until(lambda: isinstance(chat.app.screen, Opened))
         assert chat.app.screen.run_folder == tmp_path / "run"

@@ -10,7 +10,7 @@ import pytest
 
 import finetune.run
 from finetune.metrics import Metric
-from finetune.status import CONFIG, METRICS, Status, write_status
+from finetune.status import CONFIG, METRICS, SAMPLES, Status, write_status
 from tui.cli import main
 
 SCORES = {
@@ -134,9 +134,11 @@ def test_list_and_show_runs(home, capsys):
     assert main(["tune", "list"]) == 0
     assert capsys.readouterr().out == "kitchen-1  done  held-back loss 3.700 -> 0.200, verified\n"
     assert main(["tune", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [
-        {"run": "kitchen-1", "adapter": "kitchen", "state": "done", "verified": True}
-    ]
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed == {
+        "run": "kitchen-1", "adapter": "kitchen", "state": "done", "verified": True, "can_resume": False,
+        "eval_loss_before": 3.7, "eval_loss_after": 0.2,
+    }  # fmt: skip
     assert main(["tune", "show", "kitchen-1"]) == 0
     assert "held-back loss: 3.700 (step 0)" in capsys.readouterr().out
     assert main(["tune", "show", "kitchen-1", "--json"]) == 0
@@ -145,6 +147,47 @@ def test_list_and_show_runs(home, capsys):
     assert len(shown["steps"]) == 2
     assert main(["tune", "show", "kitchen-1x"]) == 1
     assert "did you mean kitchen-1?" in capsys.readouterr().err
+
+
+def test_show_tells_what_was_trained_why_it_was_done_so_and_what_the_model_said(home, capsys):
+    folder = keep_run(home, done())
+    trainable = {
+        "modules": ["model.layers.0.q_proj.lora_A.default", "model.layers.0.q_proj.lora_B.default",
+                    "model.layers.1.q_proj.lora_A.default", "model.layers.1.up_proj.lora_A.default"],
+        "trainable": 1000, "total": 40_000, "share": 0.025,
+    }  # fmt: skip
+    (folder / "trainable.json").write_text(json.dumps(trainable), "utf-8")
+    (folder / "choices.json").write_text('{"precision": {"value": "float32", "reason": "no bfloat16 here"}}', "utf-8")
+    said = [{"step": step, "prompt": "Who cooks?", "answer": f"Marlow\x1b[31m\n{step}"} for step in (0, 2)]
+    (folder / SAMPLES).write_text("".join(json.dumps(each) + "\n" for each in said) + '{"step": 3, "pro', "utf-8")
+    assert main(["tune", "show", "kitchen-1"]) == 0
+    out = capsys.readouterr().out
+    assert "trained weights: 1,000 of 40,000 (2.50%), in 3 modules: 2 q_proj, 1 up_proj" in out
+    assert "precision  float32: no bfloat16 here" in out
+    assert "Who cooks?\n  step 0: Marlow" in out
+    assert "\x1b" not in out
+    assert main(["tune", "show", "kitchen-1", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["trainable"] == trainable
+    assert shown["samples"] == said
+    assert shown["choices"]["precision"]["value"] == "float32"
+
+
+def test_resume_goes_on_with_a_run_and_says_how_it_ended(home, monkeypatch, capsys):
+    folder = keep_run(home, Status("kitchen", "failed", error="cut off"))
+    assert main(["tune", "resume", "kitchen-1"]) == 1
+    assert "error: " in capsys.readouterr().err
+    (folder / "checkpoints" / "step-00000001").mkdir(parents=True)
+    assert main(["tune", "list"]) == 0
+    assert capsys.readouterr().out == "kitchen-1  failed, can be resumed\n"
+
+    def resume(run: Path) -> Path:
+        write_status(run, done())
+        return run
+
+    monkeypatch.setattr(finetune.run, "resume_run", resume)
+    assert main(["tune", "resume", "kitchen-1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["done"] is True
 
 
 def keep_adapter(home: Path, **card: Any) -> Path:

@@ -57,7 +57,7 @@ def _show(options: argparse.Namespace) -> int:
         if key in metrics:
             say(f"{key.replace('_', ' ')}: {metrics[key]}")
     if scores:
-        from tui.commands.tune import verify_lines
+        from tui.tuning_text import verify_lines
 
         say("\n".join(verify_lines(scores)))
         if scores.get("reason"):

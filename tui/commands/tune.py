@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.commands import tune_export, tune_plan
 from tui.commands.actions import add_action
 from tui.console import emit, note, say
+from tui.tuning_text import (
+    STATES,
+    choice_lines,
+    losses,
+    metric_line,
+    sample_lines,
+    summary,
+    trainable_lines,
+)
 
 if TYPE_CHECKING:
-    from finetune.metrics import Metric
     from finetune.status import Status
 
 INTERRUPTED = 130
@@ -20,37 +30,57 @@ INTERRUPTED = 130
 def add_parser(subparsers: Any) -> None:
     """Add `tune` and its actions to the command line."""
     parser = subparsers.add_parser(
-        "tune", help="fine-tune the chat model: run, list, show, verify", description=__doc__
+        "tune", help="fine-tune the chat model: plan, run, resume, list, show, export, verify", description=__doc__
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     run = add_action(actions, "run", _run, "train an adapter as a configuration file says, and prove its export")
     run.add_argument("config", type=Path, metavar="CONFIG.toml", help="name, data and, if wished, how to train")
+    resume = add_action(actions, "resume", _resume, "go on with a run that was cut off, cancelled or failed")
+    resume.add_argument("run", metavar="RUN", help="its name in `fireside tune list`")
     add_action(actions, "list", _list, "list the training runs, newest first")
     show = add_action(actions, "show", _show, "show what a run is doing, or how it went")
     show.add_argument("run", metavar="RUN", help="its name in `fireside tune list`")
-    verify = add_action(
-        actions, "verify", _verify, "compare llama.cpp with transformers, both with the adapter, once more"
-    )
-    verify.add_argument("name", metavar="RUN_OR_ADAPTER", help="an adapter, or the run that made it")
+    tune_export.add_actions(actions)
+    tune_plan.add_actions(actions)
 
 
 def _run(options: argparse.Namespace) -> int:
     from finetune.config import load_config
-    from finetune.run import cancel, follow, start_run
-    from finetune.status import Status
+    from finetune.run import start_run
 
     config = load_config(options.config)
     folder = start_run(config)
+    if not options.json:
+        note(f"run {folder.name}: training {config.name} over {config.base}; Ctrl-C cancels it")
+    return _to_its_end(folder, options.json)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from finetune.run import find_run, resume_run
+
+    folder = resume_run(find_run(options.run))
+    if not options.json:
+        note(f"run {folder.name} goes on from its last checkpoint; Ctrl-C cancels it")
+    return _to_its_end(folder, options.json)
+
+
+def _to_its_end(folder: Path, as_json: bool) -> int:
+    """Follow the run and say how it ended. Ctrl-C asks it to stop, a second one stops it in the middle of a step."""
+    from finetune.run import cancel, follow, stop_at_once
+    from finetune.status import Status
+
     try:
-        if not options.json:
-            note(f"run {folder.name}: training {config.name} over {config.base}; Ctrl-C cancels it")
-        status = _follow(folder, options.json)
+        status = _follow(folder, as_json)
     except KeyboardInterrupt:
         cancel(folder)
-        note("cancelling the run ...")
-        # It may have been done already.
-        status = [event for event in follow(folder) if isinstance(event, Status)][-1]
-    return _report_end(folder.name, status, options.json)
+        note("cancelling the run behind the present step ... (Ctrl-C once more stops it at once)")
+        try:
+            # It may have been done already.
+            status = [event for event in follow(folder) if isinstance(event, Status)][-1]
+        except KeyboardInterrupt:
+            stop_at_once(folder)
+            status = [event for event in follow(folder) if isinstance(event, Status)][-1]
+    return _report_end(folder, status, as_json)
 
 
 def _follow(folder: Path, as_json: bool) -> Status:
@@ -77,12 +107,15 @@ def _follow(folder: Path, as_json: bool) -> Status:
     raise AssertionError("a run is followed to its end")
 
 
-def _report_end(run: str, status: Status, as_json: bool) -> int:
+def _report_end(folder: Path, status: Status, as_json: bool) -> int:
     """Say how the run ended. Raises TrainingError or AdapterError where it did not make a usable adapter."""
+    from finetune.run import can_resume
     from fireside.errors import AdapterError, TrainingError
 
     if status.state == "cancelled":
-        note(f"the run {run} was cancelled; no adapter was made")
+        note(f"the run {folder.name} was cancelled; no adapter was made")
+        if can_resume(folder, status):
+            note(f"it can go on from its last checkpoint: fireside tune resume {folder.name}")
         return INTERRUPTED
     if status.state == "failed":
         raise TrainingError(status.error or "training failed", status.hint)
@@ -101,7 +134,7 @@ def _report_end(run: str, status: Status, as_json: bool) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from finetune.run import list_runs
+    from finetune.run import can_resume, list_runs
     from finetune.status import read_status
     from fireside.errors import TrainingError
 
@@ -112,30 +145,57 @@ def _list(options: argparse.Namespace) -> int:
         except TrainingError:
             # One damaged folder must not hide the others.
             continue
-        rows.append((folder.name, status))
+        rows.append((folder, status))
     if options.json:
-        emit([{"run": name, "adapter": s.adapter, "state": s.state, "verified": s.verified} for name, s in rows])
+        emit([_row(folder, status) for folder, status in rows])
         return 0
     if not rows:
         note("there are no training runs yet; fireside tune run CONFIG.toml starts one")
-    for name, status in rows:
-        say(f"{name}  {status.state}{_losses(status)}")
+    for folder, status in rows:
+        resumable = ", can be resumed" if can_resume(folder, status) else ""
+        say(f"{folder.name}  {status.state}{losses(status)}{resumable}")
     return 0
 
 
+def _row(folder: Path, status: Status) -> dict[str, Any]:
+    from finetune.run import can_resume
+
+    return {
+        "run": folder.name,
+        "adapter": status.adapter,
+        "state": status.state,
+        "verified": status.verified,
+        "can_resume": can_resume(folder, status),
+        "eval_loss_before": status.metrics.get("eval_loss_before"),
+        "eval_loss_after": status.metrics.get("eval_loss_after"),
+    }
+
+
 def _show(options: argparse.Namespace) -> int:
-    from finetune.run import find_run, read_metrics
+    from finetune.run import can_resume, find_run, read_metrics
+    from finetune.samples import read_samples
     from finetune.status import CONFIG, read_status
 
     folder = find_run(options.run)
     status = read_status(folder)
     metrics, _ = read_metrics(folder)
     config = (folder / CONFIG).read_text("utf-8")
+    trainable, choices = _document(folder / "trainable.json"), _document(folder / "choices.json")
+    samples = read_samples(folder)
     if options.json:
         from dataclasses import asdict
 
         emit(
-            {"run": folder.name, **asdict(status), "config": config, "steps": [metric.as_json() for metric in metrics]}
+            {
+                "run": folder.name,
+                **asdict(status),
+                "can_resume": can_resume(folder, status),
+                "config": config,
+                "trainable": trainable,
+                "choices": choices,
+                "steps": [metric.as_json() for metric in metrics],
+                "samples": samples,
+            }
         )
         return 0
     say(f"run {folder.name}: {status.state}")
@@ -143,100 +203,30 @@ def _show(options: argparse.Namespace) -> int:
         say(f"{status.error}\n{status.hint or ''}".rstrip())
     elif status.state == "done":
         say("\n".join(summary(status)))
+    if can_resume(folder, status):
+        say(f"it can go on from its last checkpoint: fireside tune resume {folder.name}")
+    if trainable:
+        say("\n".join(trainable_lines(trainable)))
+    if choices:
+        say("chosen for this machine:\n" + "\n".join(choice_lines(choices)))
     held_back = [metric for metric in metrics if metric.eval_loss is not None]
     if held_back:
         say("held-back loss: " + ", ".join(f"{metric.eval_loss:.3f} (step {metric.step})" for metric in held_back))
+    if samples:
+        say("\n".join(sample_lines(samples)))
     for text in status.notes:
         say(f"note: {text}")
     say(f"\n{config.rstrip()}")
     return 0
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from finetune.run import list_runs, verify_adapter
-    from finetune.status import read_status
-    from fireside import paths
-    from fireside.errors import AdapterError
-    from fireside.models.adapters import find_adapter
-
-    runs = {folder.name: folder for folder in list_runs()}
-    name = read_status(runs[options.name]).adapter if options.name in runs else options.name
-    if find_adapter(name).details.get("origin") != "trained":
-        raise AdapterError(f"the adapter {name!r} was imported: there is nothing to compare it with", None)
-    if not options.json:
-        note(f"checking {name}; this takes about half a minute ...")
-    document = verify_adapter(paths.adapters_folder() / name)
-    scores = document["scores"]
-    if options.json:
-        emit(document)
-    else:
-        say("\n".join(verify_lines(scores)))
-    if not scores["verified"]:
-        raise AdapterError(
-            f"the export of {name!r} is refused: {scores['reason']}", "the chat will not offer it; train it again"
-        )
-    return 0
-
-
-# What a person is told of a run's states.
-STATES = {
-    "preparing": "reading model and examples ...",
-    "training": "training ...",
-    "exporting": "writing the adapter ...",
-    "verifying": "comparing llama.cpp with transformers, both with the adapter ...",
-    "done": "done",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
-
-
-def metric_line(metric: Metric, held_back: float | None) -> str:
-    """One line for a person: where the run is, its losses, its speed, the time left."""
-    parts = [f"step {metric.step}/{metric.steps}"]
-    if metric.loss is not None:
-        parts.append(f"loss {metric.loss:.3f}")
-    if held_back is not None:
-        parts.append(f"held-back loss {held_back:.3f}")
-    if metric.tokens_per_s is not None:
-        parts.append(f"{metric.tokens_per_s:.0f} tokens/s")
-    if metric.eta_s is not None:
-        parts.append(f"{metric.eta_s:.0f} s left")
-    return ", ".join(parts)
-
-
-def summary(status: Status) -> list[str]:
-    """What a finished run did, for a person."""
-    m = status.metrics
-    lines = [
-        f"trained on {m['examples']} examples in {m['seconds']:.0f} s, {m['tokens_per_s']:.0f} tokens/s",
-        f"held-back loss {m['eval_loss_before']:.3f} -> {m['eval_loss_after']:.3f} on {m['held_back']} examples",
-        *verify_lines(m),
-    ]
-    if status.verified:
-        lines.append(f"use it: fireside ask --adapter {status.adapter}, or /adapter {status.adapter} in the chat")
-    return lines
-
-
-def verify_lines(scores: dict[str, Any]) -> list[str]:
-    """The export check, the base's own figures beside it."""
-    verdict = "verified" if scores["verified"] else "refused"
-    return [
-        f"export {verdict}: llama.cpp against transformers, {scores['prompts']} prompts, {scores['positions']} tokens",
-        *(_figures(label, scores, prefix) for label, prefix in (("with the adapter", ""), ("base alone", "base_"))),
-    ]
-
-
-def _figures(label: str, scores: dict[str, Any], prefix: str) -> str:
-    agreement, kl, error = (scores[f"{prefix}{name}"] for name in ("agreement", "kl", "logit_error"))
-    return f"  {label:<17} same token {agreement:.3f}  mean KL {kl:.5f}  logit difference {error:.3f}"
-
-
-def _losses(status: Status) -> str:
-    if "eval_loss_after" not in status.metrics:
-        return ""
-    before, after = status.metrics["eval_loss_before"], status.metrics["eval_loss_after"]
-    verdict = {True: ", verified", False: ", export refused", None: ""}[status.verified]
-    return f"  held-back loss {before:.3f} -> {after:.3f}{verdict}"
+def _document(file: Path) -> dict[str, Any]:
+    """A JSON object of the run's folder; empty where it is not there or damaged."""
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 class _Line:

@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 
 from finetune.metrics import Metric
 from finetune.status import CONFIG, METRICS, Status, take_lock, write_status
+from tui.runs.screen import RunScreen
 from tui.theme import DARK
-from tui.training import TrainingScreen
 
 
 class RunApp(App[None]):
@@ -29,7 +29,7 @@ class RunApp(App[None]):
         self.theme = DARK.name
 
     def on_mount(self) -> None:
-        self.push_screen(TrainingScreen(self._folder))
+        self.push_screen(RunScreen(self._folder))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def shown(app: App[Any]) -> str:
 async def look(pilot: Pilot[Any]) -> str:
     """Let the screen read the folder now."""
     screen = pilot.app.screen
-    assert isinstance(screen, TrainingScreen)
+    assert isinstance(screen, RunScreen)
     screen._look()
     await pilot.pause()
     return shown(pilot.app)
@@ -101,7 +101,7 @@ async def test_c_cancels_the_run_and_escape_leaves_it(folder):
             write_status(folder, Status("kitchen", "cancelled"))
             assert "no adapter was made" in await look(pilot)
             await pilot.press("escape")
-            assert not isinstance(pilot.app.screen, TrainingScreen)
+            assert not isinstance(pilot.app.screen, RunScreen)
 
 
 @pytest.mark.parametrize("size", [(40, 24), (120, 40)])
