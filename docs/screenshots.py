@@ -51,14 +51,14 @@ async def tools(pilot: Pilot[None]) -> None:
 
 async def training(pilot: Pilot[None]) -> None:
     """A training run, seen while it trains; then the adapter in the open chat."""
-    from tui.training import TrainingScreen
+    from tui.runs.screen import RunScreen
 
     await say(pilot, "What is Fireside?")
     await type_line(pilot, f"/train {HERE / 'examples' / 'fireside.toml'}")
-    await until(pilot, lambda: isinstance(pilot.app.screen, TrainingScreen))
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
     screen = pilot.app.screen
-    assert isinstance(screen, TrainingScreen)
-    await until(pilot, lambda: len(screen._losses) > 14)
+    assert isinstance(screen, RunScreen)
+    await until(pilot, lambda: len(screen._metrics) > 14)
     save(pilot, "training")
     await until(pilot, lambda: screen._ended)
     await pilot.press("escape")

@@ -34,7 +34,7 @@ def offered_tools(
         from agents.sandbox.tools import program_tools
 
         more += program_tools(folder)
-        if reason := available():
+        if reason := available(folder):
             note(f"shell and python are off: {reason.message} ({reason.hint})")
     if "web" in kinds:
         from agents.fetch.tools import fetch_tools

@@ -10,7 +10,18 @@ from typing import Literal
 from fireside.errors import FiresideError
 
 Choices = Literal[
-    "", "conversations", "models", "libraries", "adapters", "tools", "servers", "tool", "configs", "stories", "themes"
+    "",
+    "conversations",
+    "models",
+    "libraries",
+    "adapters",
+    "tools",
+    "servers",
+    "tool",
+    "configs",
+    "data",
+    "stories",
+    "themes",
 ]
 """What a command's argument is chosen from; empty where it is free text or there is none."""
 
@@ -56,7 +67,8 @@ COMMANDS = (
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),
     SlashCommand("trace", "", "what happened behind the last reply: calls, approvals, results"),
     SlashCommand("traces", "", "the runs that used tools, of all conversations"),
-    SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the last run", "configs"),
+    SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the runs", "configs"),
+    SlashCommand("data", "FILE", "look at training data as the model is trained on it", "data"),
     SlashCommand("story", "[NAME]", "write a story", "stories"),
     SlashCommand("export", "FILE", "save this conversation as .md or .json"),
     SlashCommand("import", "FILE", "bring in a conversation saved as .json"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tui.chat.screen import ChatScreen
 
 _LARGEST_IMPORT = 100_000_000
+_DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
 
 
 async def run(screen: ChatScreen, name: str, argument: str) -> None:
@@ -218,20 +219,29 @@ async def _quit(screen: ChatScreen, argument: str) -> None:
 
 
 async def _train(screen: ChatScreen, argument: str) -> None:
-    from finetune.run import list_runs, start_run
-    from tui.training import TrainingScreen
+    if not argument:
+        from tui.runs.list import RunsScreen
 
-    if argument:
-        from finetune.config import load_config
+        await screen.app.push_screen(RunsScreen())
+        return
+    from finetune.config import load_config
+    from finetune.run import start_run
+    from tui.runs.screen import RunScreen
 
-        config = await asyncio.to_thread(load_config, paths.expanded(argument))
-        folder = await asyncio.to_thread(start_run, config)
-    else:
-        runs = await asyncio.to_thread(list_runs)
-        if not runs:
-            raise FiresideError("there is no training run yet", "/train CONFIG.toml starts one")
-        folder = runs[0]
-    await screen.app.push_screen(TrainingScreen(folder))
+    config = await asyncio.to_thread(load_config, paths.expanded(argument))
+    folder = await asyncio.to_thread(start_run, config)
+    await screen.app.push_screen(RunScreen(folder))
+
+
+async def _data(screen: ChatScreen, argument: str) -> None:
+    from finetune.data.preview_process import PreviewProcess
+    from fireside.models.catalog import BUNDLED_NAME
+    from tui.data_screen import DataScreen
+    from tui.models import REMOTE
+
+    name = screen.session.model.name
+    base = BUNDLED_NAME if name.startswith(REMOTE) else name
+    await screen.app.push_screen(DataScreen(PreviewProcess(paths.expanded(argument), base)))
 
 
 async def _story(screen: ChatScreen, argument: str) -> None:
@@ -339,6 +349,7 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "trace": tool_commands.trace,
     "traces": tool_commands.traces,
     "train": _train,
+    "data": _data,
     "story": _story,
     "export": _export,
     "import": _import,
@@ -373,6 +384,8 @@ def choices(screen: ChatScreen, kind: Choices) -> Sequence[str]:
             return [tool.name for tool in screen.session.tools]
         case "configs":
             return sorted(path.name for path in Path.cwd().glob("*.toml"))
+        case "data":
+            return sorted(path.name for path in Path.cwd().iterdir() if path.suffix in _DATA_SUFFIXES)
         case "stories":
             return sorted(path.stem for path in paths.stories_folder().glob("*.db"))
         case "themes":
