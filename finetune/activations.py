@@ -5,8 +5,9 @@ from __future__ import annotations
 from finetune.config import RunConfig
 from finetune.shape import Shape
 
-# The fast path's attention keeps the weights of each block of so many queries.
+# The fast path's attention keeps the weights of each block of so many queries, and of longer examples none.
 _ATTENTION_BLOCK = 128
+_ATTENTION_KEPT = 1024
 
 
 def fast_floats(config: RunConfig, shape: Shape, length: int) -> int:
@@ -16,7 +17,7 @@ def fast_floats(config: RunConfig, shape: Shape, length: int) -> int:
     and up; x A^T of each adapter; and the attention's weights, a triangle of blocks.
     """
     queries, keys = _widths(shape)
-    attention = shape.heads * (length + min(length, _ATTENTION_BLOCK)) // 2
+    attention = shape.heads * (length + min(length, _ATTENTION_BLOCK)) // 2 if length <= _ATTENTION_KEPT else 0
     inner = config.lora.rank * len(shape.linear)
     return 4 * shape.hidden + 3 * queries + 2 * keys + 2 * shape.feed_forward + inner + attention
 

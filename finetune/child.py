@@ -18,26 +18,25 @@ from pathlib import Path
 
 from finetune.base import find_base
 from finetune.card import figures
-from finetune.checkpoints import CHECKPOINTS, any_checkpoint, newest, step_of
+from finetune.checkpoints import CHECKPOINTS
 from finetune.choices import CHOICES, read_choices, read_machine
 from finetune.config import load_config
-from finetune.data.conversation import Conversation
-from finetune.data.render import render_examples, rows_named
+from finetune.data.render import rows_named
 from finetune.data.split import read_split
-from finetune.data.templates import template_named
+from finetune.examples import examples_of
 from finetune.failures import explained
 from finetune.inputs import check_unchanged
-from finetune.metrics import cut_behind
 from finetune.publish import publish_adapter, publish_model
 from finetune.recipes import full, lora
+from finetune.run import last_checkpoint
 from finetune.samples import sampler
 from finetune.shape import shape_of
-from finetune.status import CONFIG, METRICS, SAMPLES, Status, read_status, write_status
+from finetune.status import CONFIG, Status, read_status, write_status
 from finetune.verify import choose_prompts
 from finetune.verify.again import verify_again
-from finetune.vocabulary import BaseVocabulary, open_vocabulary
+from finetune.vocabulary import open_vocabulary
 from fireside import atomic
-from fireside.errors import FiresideError, TrainingError
+from fireside.errors import FiresideError
 
 BUILD = "adapter"
 # Kept free of use until something fails: on a full disk, its room lets the run still say what happened.
@@ -86,18 +85,15 @@ def run(folder: Path, status: Status) -> Status:
     # Only now: what was read is then what the run began with.
     check_unchanged(folder, config, base)
     vocabulary = open_vocabulary(base)
-    if config.template:
-        vocabulary.chat_template = template_named(config.template)
-    _check_template(vocabulary, [*split.train, *split.held_back])
-    examples, left_out = render_examples(split.train, vocabulary, config.training.max_length)
-    held_back, held_left_out = render_examples(split.held_back, vocabulary, config.training.max_length)
-    status = replace(status, state="training", notes=_notes([*left_out, *held_left_out]))
+    rendered = examples_of(split, config, vocabulary)
+    examples, held_back = rendered.train, rendered.held_back
+    status = replace(status, state="training", notes=_notes(rendered.left_out))
     write_status(folder, status)
 
-    resumed = _last_checkpoint(folder)
+    resumed = last_checkpoint(folder)
     progress = Progress(config, folder, examples, sampler(config.prompts, vocabulary), resumed)
     disk_free = shutil.disk_usage(folder).free
-    planned = plan(config, base, shape_of(base), read_machine(), disk_free, examples, held_back)
+    planned = plan(config, shape_of(base), read_machine(), disk_free, examples, held_back)
     atomic.write_text(folder / PLAN, json.dumps(planned.as_json(), indent=1))
     check_fits(planned)
     # What the machine is good at may look otherwise by now, and a run goes on as it began.
@@ -130,26 +126,7 @@ def run(folder: Path, status: Status) -> Status:
     )
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint that the run goes on from; what was reported behind it is taken out. None for a new run."""
-    resumed = newest(folder)
-    if resumed is None and any_checkpoint(folder):
-        raise TrainingError("no checkpoint of the run is whole any more", "start it anew, and look at the disk")
-    for name in (METRICS, SAMPLES):
-        cut_behind(folder / name, step_of(resumed) if resumed else -1)
-    return resumed
-
-
-def _check_template(vocabulary: BaseVocabulary, conversations: Sequence[Conversation]) -> None:
-    """Raises TrainingError where there are chats and the base does not tell how it reads them."""
-    if not vocabulary.chat_template and any(conversation.kind != "text" for conversation in conversations):
-        raise TrainingError(
-            "the base model has no chat template, so it cannot be trained on chats",
-            'set template = "chatml" or another in the configuration, or train on plain text',
-        )
-
-
-def _notes(left_out: list[int]) -> tuple[str, ...]:
+def _notes(left_out: Sequence[int]) -> tuple[str, ...]:
     """What the person should know of the data."""
     if not left_out:
         return ()

@@ -18,6 +18,8 @@ CHOICES = "choices.json"
 
 ADAPTER_RATE, WHOLE_RATE = 5e-4, 5e-5
 _FLOAT32 = 4
+# As GGUF and transformers name them.
+_FAST_FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 # Of the free memory, what activations may take before they are computed twice instead.
 _ACTIVATION_SHARE = 0.5
 # Examples that fill more of max_length than this have little padding; fewer steps an epoch than that learn too little.
@@ -39,6 +41,11 @@ class Machine:
     gpu_bfloat16: bool = False
     flash_attention: bool = False
 
+    @property
+    def room(self) -> int:
+        """Free bytes where a run is computed."""
+        return self.gpu_memory if self.gpu else self.memory
+
 
 @dataclass(frozen=True)
 class Choice(Generic[_Value]):
@@ -52,11 +59,13 @@ class Choice(Generic[_Value]):
 class Choices:
     """Everything a run does by the machine; names of devices, dtypes and attention as torch and transformers have them.
 
-    optimizer: a name of `config.Training.optimizer`, never "auto". checkpointing, packing: "on" or "off".
+    path: "fast" where `finetune.fast` computes the run, else "transformers". optimizer: a name of
+    `config.Training.optimizer`, never "auto". checkpointing, packing: "on" or "off".
     """
 
     device: Choice[str]
     precision: Choice[str]
+    path: Choice[str]
     attention: Choice[str]
     optimizer: Choice[str]
     learning_rate: Choice[float]
@@ -105,18 +114,17 @@ def choose(machine: Machine, config: RunConfig, shape: Shape, lengths: Sequence[
     """
     device = Choice("cuda", machine.gpu) if machine.gpu else Choice("cpu", "there is no GPU that torch can use")
     precision = _precision(machine, config)
-    fast = not machine.gpu and precision.value == "float32" and config.training.checkpointing != "on"
-    bare = not (config.lora.dora or config.lora.dropout or config.training.neftune)
-    plain = fast and bare and config.method == "lora" and config.weights == "plain"
-    packing = _packing(config, lengths, plain=plain)
+    path = _path(machine, config, shape, precision.value)
+    packing = _packing(config, lengths, fast=path.value == "fast")
     return Choices(
         device=device,
         precision=precision,
-        attention=_attention(machine, precision.value),
+        path=path,
+        attention=_attention(machine, config, precision.value, packed=packing.value == "on"),
         optimizer=_optimizer(machine, config, shape),
         learning_rate=_learning_rate(config),
         threads=_threads(machine, config),
-        checkpointing=_checkpointing(machine, config, shape, lengths, packed=packing.value == "on"),
+        checkpointing=_checkpointing(machine, config, shape, lengths, path.value, packed=packing.value == "on"),
         packing=packing,
     )
 
@@ -156,7 +164,28 @@ def _precision(machine: Machine, config: RunConfig) -> Choice[str]:
     return Choice("float32", "this CPU has no instructions for 16-bit numbers, which makes them 10 to 43 times slower")
 
 
-def _attention(machine: Machine, precision: str) -> Choice[str]:
+def _path(machine: Machine, config: RunConfig, shape: Shape, precision: str) -> Choice[str]:
+    """Whether `finetune.fast` computes the run: plain LoRA over a llama-like base, in float32 on the CPU."""
+    lora, training = config.lora, config.training
+    reasons = {
+        "a GPU has kernels of its own": bool(machine.gpu),
+        f"models of the family {shape.family} go through transformers": shape.family not in _FAST_FAMILIES,
+        f"it computes in {precision}": precision != "float32",
+        "all weights are trained": config.method == "full",
+        f"the base is held as {config.weights}": config.weights != "plain",
+        "DoRA": lora.dora,
+        "lora.dropout": lora.dropout > 0,
+        "training.neftune": training.neftune > 0,
+        "training.checkpointing is on": training.checkpointing == "on",
+    }
+    reason = next((words for words, holds in reasons.items() if holds), None)
+    return Choice("fast", "plain LoRA in float32 on the CPU") if reason is None else Choice("transformers", reason)
+
+
+def _attention(machine: Machine, config: RunConfig, precision: str, *, packed: bool) -> Choice[str]:
+    # transformers tells packed examples apart by their positions; for FlashAttention-2 only where a batch is one row.
+    if packed and config.training.batch_size > 1 and machine.flash_attention:
+        return Choice("sdpa", "FlashAttention-2 would let packed examples of a batch of several rows see each other")
     if machine.gpu and machine.flash_attention and precision != "float32":
         return Choice("flash_attention_2", "a GPU, 16-bit numbers, and it is installed")
     why = "FlashAttention-2 needs a GPU" if not machine.gpu else "FlashAttention-2 is not installed"
@@ -177,8 +206,7 @@ def _optimizer(machine: Machine, config: RunConfig, shape: Shape) -> Choice[str]
     if config.method == "lora":
         return Choice("adamw", "an adapter's states are small")
     # Weights, gradients and two states, each in float32.
-    memory = machine.gpu_memory if machine.gpu else machine.memory
-    if 4 * _FLOAT32 * shape.parameters < 0.8 * memory:
+    if 4 * _FLOAT32 * shape.parameters < 0.8 * machine.room:
         return Choice("adamw", "the states of all weights fit into memory")
     if machine.gpu:
         return Choice("paged_adamw_8bit", "the states of all weights do not fit onto the GPU in 32 bits")
@@ -200,26 +228,26 @@ def _threads(machine: Machine, config: RunConfig) -> Choice[int]:
 
 
 def _checkpointing(
-    machine: Machine, config: RunConfig, shape: Shape, lengths: Sequence[int], *, packed: bool
+    machine: Machine, config: RunConfig, shape: Shape, lengths: Sequence[int], path: str, *, packed: bool
 ) -> Choice[str]:
     if config.training.checkpointing != "auto":
         return Choice(config.training.checkpointing, "the configuration says so")
+    if path == "fast":
+        return Choice("off", "a batch is computed in portions, which bounds its activations")
     longest = config.training.max_length if packed or not lengths else max(lengths)
     needed = activation_bytes(config, shape, config.training.batch_size * longest)
-    free = machine.gpu_memory if machine.gpu else machine.memory
-    figures = f"activations of {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"
-    if needed > _ACTIVATION_SHARE * free:
+    figures = f"activations of {needed / 2**30:.1f} GiB, {machine.room / 2**30:.1f} GiB free"
+    if needed > _ACTIVATION_SHARE * machine.room:
         return Choice("on", f"too little memory to keep them: {figures}")
     return Choice("off", f"there is memory to keep them: {figures}")
 
 
-def _packing(config: RunConfig, lengths: Sequence[int], *, plain: bool) -> Choice[str]:
-    """plain: LoRA as `finetune.fast` computes it, all examples of a batch in one row without padding."""
+def _packing(config: RunConfig, lengths: Sequence[int], *, fast: bool) -> Choice[str]:
     if config.training.packing != "auto":
         return Choice(config.training.packing, "the configuration says so")
     if config.training.curriculum != "off":
         return Choice("off", "the curriculum orders single examples")
-    if plain:
+    if fast:
         return Choice("off", "batches have no padding here")
     tokens, room = sum(lengths), max(len(lengths), 1) * config.training.max_length
     if tokens > _FULL * room:

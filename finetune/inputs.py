@@ -12,24 +12,28 @@ from finetune.config import RunConfig
 from finetune.status import CONFIG
 from fireside import atomic
 from fireside.errors import TrainingError
+from fireside.models.named_templates import NAMED
 
 _INPUTS = "inputs.json"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """sha256 of each, as hexadecimal digits; `held_back` is "" where it is a share of the data."""
+    """sha256 of each, as hexadecimal digits; `held_back` is "" where it is a share of the data, `template` where it is
+    no file."""
 
     data: str
     held_back: str
     base: str
     config: str
+    template: str = ""
 
 
 def inputs_of(run: Path, config: RunConfig, base: Base) -> Inputs:
     """What the run in the folder `run` would be made from now. Raises TrainingError where a data file is gone."""
     held_back = _sha256(Path(config.held_back)) if isinstance(config.held_back, str) else ""
-    return Inputs(_sha256(config.data), held_back, base.sha256, _sha256(run / CONFIG))
+    template = _sha256(Path(config.template)) if config.template and config.template not in NAMED else ""
+    return Inputs(_sha256(config.data), held_back, base.sha256, _sha256(run / CONFIG), template)
 
 
 def keep_inputs(run: Path, inputs: Inputs) -> None:
@@ -53,6 +57,7 @@ def check_unchanged(run: Path, config: RunConfig, base: Base) -> None:
         "held_back": f"the held-back file {config.held_back}",
         "base": f"the base model {config.base}",
         "config": f"the configuration {run / CONFIG}",
+        "template": f"the template {config.template}",
     }
     changed = [names[item.name] for item in fields(Inputs) if getattr(now, item.name) != getattr(then, item.name)]
     if changed:

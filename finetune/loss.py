@@ -18,7 +18,7 @@ from finetune.fast.supported import obstacle
 
 Batch = dict[str, torch.Tensor]
 # More tokens at once are no faster, but take more memory: 1.3 MB each over the bundled model.
-_PORTION = 1024
+PORTION = 1024
 
 
 def reply_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, int]:
@@ -65,15 +65,15 @@ def _fast(causal: Any, batch: Batch) -> tuple[torch.Tensor, int]:
     begins = [*torch.nonzero(positions == 0).squeeze(1).tolist(), len(positions)]
     lengths = [end - begin for begin, end in pairwise(begins)]
     weights = [weight for weight in decoder.parameters() if weight.requires_grad]
-    return summed(loss_of, list(_portions(lengths)), weights), int((labels != IGNORED).sum())
+    return summed(loss_of, list(portions(lengths)), weights), int((labels != IGNORED).sum())
 
 
-def _portions(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Runs of whole examples of at most _PORTION tokens, or a longer one alone, and where each begins."""
+def portions(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+    """Runs of whole examples of at most PORTION tokens, or a longer one alone, and where each begins."""
     begin = 0
     portion: list[int] = []
     for length in lengths:
-        if portion and sum(portion) + length > _PORTION:
+        if portion and sum(portion) + length > PORTION:
             yield portion, begin
             begin, portion = begin + sum(portion), []
         portion.append(length)

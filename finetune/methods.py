@@ -54,11 +54,11 @@ def check(config: RunConfig, shape: Shape) -> None:
                 f'method = "full" trains all weights, which cannot be held as {config.weights}',
                 'set weights = "plain", or method = "lora"',
             )
-        changed = [name for name in ("dora", "rslora", "init", "plus", "dropout") if _is_set(lora, name)]
+        changed = ", ".join(f"lora.{name}" for name in Lora.model_fields if _is_set(lora, name))
         if changed:
             raise SettingsError(
-                f'method = "full" makes no adapter, so lora.{changed[0]} would do nothing',
-                f'take out lora.{changed[0]}, or set method = "lora"',
+                f'method = "full" makes no adapter, which {changed} would shape',
+                f'take out {changed}, or set method = "lora"',
             )
         return
     _check_init(config)

@@ -59,7 +59,8 @@ def cut_behind(file: Path, step: int) -> None:
     Raises StorageError.
     """
     kept = []
-    for line in file.read_text("utf-8", "replace").splitlines() if file.exists() else []:
+    # Only LF ends a line: a model's answer may hold other Unicode separators.
+    for line in file.read_text("utf-8", "replace").split("\n") if file.exists() else []:
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")

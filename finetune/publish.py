@@ -20,11 +20,10 @@ from finetune.inputs import kept_inputs
 from finetune.run import check_name_free, model_file
 from finetune.status import VERIFY
 from finetune.verify import Prompt, prove_adapter
+from finetune.verify.again import PROMPTS_FILE
 from fireside import atomic, paths
 from fireside.errors import StorageError
 from fireside.models.adapters import ADAPTER_FILE, CARD_FILE
-
-PROMPTS_FILE = "prompts.json"
 
 
 @dataclass(frozen=True)

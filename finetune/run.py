@@ -17,14 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from finetune.base import find_base
-from finetune.checkpoints import any_checkpoint
+from finetune.checkpoints import any_checkpoint, newest, step_of
 from finetune.config import RunConfig, load_config, write_toml
 from finetune.data.split import read_split
+from finetune.data.templates import template_named
 from finetune.inputs import check_unchanged, inputs_of, keep_inputs
 from finetune.methods import check, makes_adapter
-from finetune.metrics import Metric, read_metric
+from finetune.metrics import Metric, cut_behind, read_metric
 from finetune.shape import shape_of
-from finetune.status import CANCEL, CONFIG, LOG, METRICS, VERIFY, Status, read_status, take_lock, write_status
+from finetune.status import (
+    CANCEL,
+    CONFIG,
+    LOG,
+    METRICS,
+    SAMPLES,
+    VERIFY,
+    Status,
+    read_status,
+    take_lock,
+    write_status,
+)
 from finetune.tracking import check_trackers, tracker_environment
 from fireside import atomic, paths
 from fireside.errors import AdapterError, StorageError, TrainingError, did_you_mean
@@ -52,6 +64,8 @@ def start_run(config: RunConfig) -> Path:
     check_trackers(config.report_to)
     base = find_base(config.base)
     check(config, shape_of(base))
+    if config.template:
+        template_named(config.template)
     read_split(config.data, config.held_back)
     with _one_at_a_time():
         _check_place_free(config)
@@ -85,12 +99,27 @@ def resume_run(folder: Path) -> Path:
         check_unchanged(folder, config, find_base(config.base))
         lock = take_lock(folder)
         try:
+            # Whoever follows the run from now on must not read what is taken out of its files.
+            last_checkpoint(folder)
             (folder / CANCEL).unlink(missing_ok=True)
             write_status(folder, Status(adapter=config.name, state="preparing"))
             _launch(folder, lock)
         finally:
             os.close(lock)
     return folder
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint that the run goes on from; what was reported behind it is taken out. None for a new run.
+
+    Raises TrainingError where there are checkpoints and none of them is whole.
+    """
+    resumed = newest(folder)
+    if resumed is None and any_checkpoint(folder):
+        raise TrainingError("no checkpoint of the run is whole any more", "start it anew, and look at the disk")
+    for name in (METRICS, SAMPLES):
+        cut_behind(folder / name, step_of(resumed) if resumed else -1)
+    return resumed
 
 
 def can_resume(folder: Path, status: Status) -> bool:

@@ -74,7 +74,8 @@ def read_samples(folder: Path) -> list[dict[str, Any]]:
     A line that is none, as the last one of a run that was cut off, is passed over.
     """
     try:
-        lines = (folder / SAMPLES).read_text("utf-8", "replace").splitlines()
+        # Only LF ends a line: an answer may hold other Unicode separators.
+        lines = (folder / SAMPLES).read_text("utf-8", "replace").split("\n")
     except FileNotFoundError:
         return []
     found = []

@@ -49,6 +49,7 @@ class Shape:
     kv_heads: int
     vocabulary: int
     linear: Mapping[str, tuple[int, int]]
+    family: str
 
 
 def shape_of(base: Base) -> Shape:
@@ -71,6 +72,7 @@ def _of_gguf(path: Path) -> Shape:
         kv_heads=header.number("attention.head_count_kv") or heads,
         vocabulary=embedding[-1],
         linear={names[match["rest"]]: (ins, outs) for match, (ins, outs) in found if match and match["rest"] in names},
+        family=header.text("general.architecture"),
     )
 
 
@@ -89,6 +91,7 @@ def _of_folder(folder: Path) -> Shape:
         kv_heads=_number(text, "num_key_value_heads") or heads,
         vocabulary=_number(text, "vocab_size"),
         linear={match["rest"].rpartition(".")[2]: (ins, outs) for match, (outs, ins) in found if match},
+        family=str(text.get("model_type") or ""),
     )
 
 

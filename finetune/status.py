@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,6 +20,8 @@ FINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 CONFIG, METRICS, LOG, CANCEL, VERIFY = "config.toml", "metrics.jsonl", "log.txt", "cancel", "verify.json"
 SAMPLES = "samples.jsonl"
 _STATUS, _LOCK = "status.json", "lock"
+# How long a process may take to end that has written its last status.
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,23 @@ def take_lock(folder: Path) -> int:
     """Mark the run as alive: a lock that the system lets go when its last holder ends, however it ends.
 
     Returns the file descriptor, to be passed on to the training process: unlike a process id, it cannot be taken by
-    another program after the process died.
+    another program after the process died. Raises TrainingError where the run lives.
     """
     descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # A process that has just said its last word is still ending, and `is_alive` holds the lock for a moment.
+            if time.monotonic() > give_up:
+                os.close(descriptor)
+                raise TrainingError(
+                    f"the process of the run {folder.name} has not ended yet", "wait a little and try again"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return descriptor
 
 
 def is_alive(folder: Path) -> bool:

@@ -80,12 +80,6 @@ def load_dequantised(base: Base, weights: Weights, dtype: str = "float32") -> An
     return model.to(torch.float32)
 
 
-def dequantised_base(base: Base, weights: Weights, dtype: str = "float32") -> dict[str, Any]:
-    """The tensors of `load_dequantised` by transformers' names, float32."""
-    state: dict[str, Any] = load_dequantised(base, weights, dtype).state_dict()
-    return state
-
-
 def _as_in_training(layer: Any, _: Any) -> None:
     """On a CPU, bitsandbytes' 8-bit layer rounds activations too, but not while training; it is measured as trained."""
     layer.training = True

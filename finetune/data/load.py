@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_rows(source: str) -> Iterator[Row | BrokenRow]:
         raise TrainingError(
             f"there is no training data file {file}", f"check the path; a data set of Hugging Face is {HUB_PREFIX}NAME"
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TrainingError(f"cannot read {file}: {reason}", "check the path and its permissions") from error
 
@@ -177,7 +178,10 @@ def _json_document(file: Path, stream: BinaryIO) -> Iterator[Row | BrokenRow]:
             "mend it there; in JSON lines, where each line is a row, a broken row is only left out",
         ) from error
     except (RecursionError, ValueError) as error:
-        raise TrainingError(f"{file} is not JSON: it is nested too deeply or holds a huge number", None) from error
+        raise TrainingError(
+            f"{file} is not JSON: it is nested too deeply or holds a huge number",
+            "in JSON lines, where each line is a row, such a row is only left out",
+        ) from error
     if isinstance(document, dict):
         document = _rows_of(document) or [document]
     elif _is_messages(document):
@@ -195,7 +199,11 @@ def _delimiter(sample: bytes, name: str) -> str:
     best = max((",", "\t", ";"), key=lines[0].count)
     if name.endswith((".csv", ".tsv")):
         return best
-    rows = list(itertools.islice(csv.reader(lines, delimiter=best), 3))
+    try:
+        rows = list(itertools.islice(csv.reader(lines, delimiter=best), 3))
+    except csv.Error:
+        # Cells longer than the module's limit: a text without line breaks.
+        return ""
     # A header is a line of short names; more than one record must agree with it.
     named = all(0 < len(cell.strip()) <= 40 and cell.strip()[-1] not in ".!?" for cell in rows[0])
     return best if len(rows[0]) > 1 and named and len({len(row) for row in rows}) == 1 and len(rows) > 1 else ""
@@ -233,7 +241,9 @@ def _parquet_rows(file: Path) -> Iterator[Row | BrokenRow]:
                     number += 1
                     yield Row(number, value)
     except ArrowException as error:
-        raise TrainingError(f"{file} is a damaged Parquet file: {str(error).splitlines()[0]}", None) from error
+        raise TrainingError(
+            f"{file} is a damaged Parquet file: {str(error).splitlines()[0]}", "get it again, or write it anew"
+        ) from error
 
 
 def _text_rows(file: Path, stream: BinaryIO) -> Iterator[Row | BrokenRow]:

@@ -114,14 +114,6 @@ def mix(rows: Iterable[Conversation], weights: Mapping[str, float]) -> Iterator[
         yield row
 
 
-def data_sha256(files: Iterable[Path]) -> str:
-    """One sha256 over the content of the data files, in order, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def prompt_sha256(conversation: Conversation) -> str:
     """sha256 of the messages before the first answer, as hexadecimal digits; of plain text, of the text."""
     digest = hashlib.sha256(conversation.text.encode("utf-8"))

@@ -111,8 +111,9 @@ def calibrate(
 
 def foretold(config: RunConfig, work: Work, loading: float, tokens_per_s: float, steps: int) -> Time:
     """The time of the whole run, from its rate over some `steps`."""
-    epochs = config.training.epochs
-    evaluations = 1 + (work.steps // config.training.evaluate_every if config.training.evaluate_every else epochs)
+    epochs, every = config.training.epochs, config.training.evaluate_every
+    # One before the first step, and always one behind the last.
+    evaluations = 1 + (-(-work.steps // every) if every else epochs)
     return Time(
         loading=loading,
         training=work.tokens * epochs / tokens_per_s,

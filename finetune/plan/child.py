@@ -19,9 +19,8 @@ from typing import Any
 from finetune.base import find_base
 from finetune.choices import read_machine
 from finetune.config import load_config
-from finetune.data.render import render_examples
 from finetune.data.split import read_split
-from finetune.data.templates import template_named
+from finetune.examples import examples_of
 from finetune.failures import explained
 from finetune.methods import check
 from finetune.plan.plan import plan
@@ -57,14 +56,12 @@ def _plan(file: Path, tell: Callable[[dict[str, Any]], None], *, calibrated: boo
     check(config, shape)
     split = read_split(config.data, config.held_back)
     vocabulary = open_vocabulary(base)
-    if config.template:
-        vocabulary.chat_template = template_named(config.template)
-    examples, _ = render_examples(split.train, vocabulary, config.training.max_length)
-    held_back, _ = render_examples(split.held_back, vocabulary, config.training.max_length)
+    rendered = examples_of(split, config, vocabulary)
+    examples, held_back = rendered.train, rendered.held_back
     vocabulary.free()
     paths.ensure_folder(paths.runs_folder())
     disk_free = shutil.disk_usage(paths.runs_folder()).free
-    planned = plan(config, base, shape, read_machine(), disk_free, examples, held_back)
+    planned = plan(config, shape, read_machine(), disk_free, examples, held_back)
     tell(planned.as_json())
     if calibrated and planned.fits:
         from finetune.plan.calibration import calibrate

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from finetune.config import RunConfig
 from finetune.data.render import Example
+from finetune.loss import portions
 from finetune.packing import bins
 
 # Epochs that are drawn to find the heaviest batch; more change little.
@@ -28,9 +29,9 @@ class Batch:
     trained: int
 
     @property
-    def tokens(self) -> int:
-        """Tokens without padding."""
-        return sum(self.lengths)
+    def portion(self) -> tuple[int, ...]:
+        """The heaviest run of examples that the fast path computes at once, in tokens each."""
+        return tuple(max((lengths for lengths, _ in portions(self.lengths)), key=sum))
 
     @property
     def padded(self) -> int:

@@ -45,8 +45,9 @@ class Memory:
         return asdict(self)
 
 
-def estimate(config: RunConfig, choices: Choices, shape: Shape, batch: Batch, *, fast: bool) -> Memory:
-    """The peak of a run. batch: its heaviest. fast: whether `finetune.fast` computes it."""
+def estimate(config: RunConfig, choices: Choices, shape: Shape, batch: Batch) -> Memory:
+    """The peak of a run. batch: its heaviest."""
+    fast = choices.path.value == "fast"
     trained = trained_weights(config, shape)
     training = {
         "weights": _weights(config, shape),
@@ -84,7 +85,7 @@ def _weights(config: RunConfig, shape: Shape) -> int:
 def _activations(config: RunConfig, choices: Choices, shape: Shape, batch: Batch, *, fast: bool) -> int:
     """Bytes kept for the backward pass."""
     if fast:
-        floats = sum(length * fast_floats(config, shape, length) for length in batch.lengths)
+        floats = sum(length * fast_floats(config, shape, length) for length in batch.portion)
         return floats * shape.layers * _FLOAT32
     each = plain_floats(config, shape)
     if choices.checkpointing.value == "on":

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from finetune.base import Base
 from finetune.choices import Choices, Machine, choose
 from finetune.config import RunConfig
 from finetune.data.render import Example
@@ -23,7 +22,6 @@ PLAN = "plan.json"
 _FLOAT32 = 4
 # The checkpoint being written, the one before it, and the best.
 _CHECKPOINTS = 3
-_FAST = ("llama", "qwen2", "qwen3")
 
 
 @dataclass(frozen=True)
@@ -39,15 +37,14 @@ class Advice:
 class Plan:
     """What a run will do and take.
 
-    weights, trained: weights in the base, and those that are trained. memory_free, disk, disk_free: bytes. fast: the
-    run is computed by `finetune.fast`. advice: only where the memory may not do.
+    weights, trained: weights in the base, and those that are trained. memory_free, disk, disk_free: bytes. advice: only
+    where the memory may not do.
     """
 
     work: Work
     choices: Choices
     weights: int
     trained: int
-    fast: bool
     memory: Memory
     memory_free: int
     disk: int
@@ -66,7 +63,6 @@ class Plan:
 
 def plan(
     config: RunConfig,
-    base: Base,
     shape: Shape,
     machine: Machine,
     disk_free: int,
@@ -74,19 +70,18 @@ def plan(
     held_back: Sequence[Example],
 ) -> Plan:
     """The plan of a run as `config` says, on `machine`. Raises TrainingError for what the machine cannot do at all."""
-    choices, work, memory = _expected(config, base, shape, machine, examples, held_back)
-    tight = memory.high > machine.memory
+    choices, work, memory = _expected(config, shape, machine, examples, held_back)
+    tight = memory.high > machine.room
     return Plan(
         work=work,
         choices=choices,
         weights=shape.parameters,
         trained=trained_weights(config, shape),
-        fast=goes_fast(config, choices, base.architecture),
         memory=memory,
-        memory_free=machine.memory,
+        memory_free=machine.room,
         disk=disk_bytes(config, shape),
         disk_free=disk_free,
-        advice=tuple(_advice(config, base, shape, machine, examples, held_back)) if tight else (),
+        advice=tuple(_advice(config, shape, machine, examples, held_back)) if tight else (),
     )
 
 
@@ -111,22 +106,6 @@ def check_fits(plan: Plan) -> None:
         )
 
 
-def goes_fast(config: RunConfig, choices: Choices, architecture: str) -> bool:
-    """Whether `finetune.fast` will compute the run: plain LoRA over a llama-like base, in float32 on the CPU."""
-    lora, training = config.lora, config.training
-    return (
-        architecture in _FAST
-        and choices.device.value == "cpu"
-        and choices.precision.value == "float32"
-        and config.method == "lora"
-        and config.weights == "plain"
-        and not lora.dora
-        and not lora.dropout
-        and not training.neftune
-        and choices.checkpointing.value == "off"
-    )
-
-
 def disk_bytes(config: RunConfig, shape: Shape) -> int:
     """Bytes that a run writes and keeps at most at one time."""
     trained = trained_weights(config, shape)
@@ -141,7 +120,6 @@ def disk_bytes(config: RunConfig, shape: Shape) -> int:
 
 def _expected(
     config: RunConfig,
-    base: Base,
     shape: Shape,
     machine: Machine,
     examples: Sequence[Example],
@@ -149,13 +127,11 @@ def _expected(
 ) -> tuple[Choices, Work, Memory]:
     choices = choose(machine, config, shape, [len(example.input_ids) for example in examples])
     work = work_of(config, examples, held_back, packed=choices.packing.value == "on")
-    fast = goes_fast(config, choices, base.architecture)
-    return choices, work, estimate(config, choices, shape, work.batch, fast=fast)
+    return choices, work, estimate(config, choices, shape, work.batch)
 
 
 def _advice(
     config: RunConfig,
-    base: Base,
     shape: Shape,
     machine: Machine,
     examples: Sequence[Example],
@@ -163,15 +139,15 @@ def _advice(
 ) -> Iterator[Advice]:
     """Changes that take less memory, each on top of those before it, up to the first that fits comfortably."""
     words: list[str] = []
-    before = _expected(config, base, shape, machine, examples, held_back)[2].expected
+    before = _expected(config, shape, machine, examples, held_back)[2].expected
     for change, changed in _smaller(config):
-        memory = _expected(changed, base, shape, machine, examples, held_back)[2]
+        memory = _expected(changed, shape, machine, examples, held_back)[2]
         if memory.expected >= before:
             continue
         config, before = changed, memory.expected
         words.append(change)
-        yield Advice(", ".join(words), memory.expected, memory.expected <= machine.memory)
-        if memory.high <= machine.memory:
+        yield Advice(", ".join(words), memory.expected, memory.expected <= machine.room)
+        if memory.high <= machine.room:
             return
 
 

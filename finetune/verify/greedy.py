@@ -16,9 +16,12 @@ def last_logits(model: Any, tokens: Sequence[int], count: int) -> Logits:
 
     with torch.no_grad():
         rows: Logits = (
-            model(input_ids=torch.tensor([list(tokens)]), logits_to_keep=count + 1, use_cache=False)
+            model(
+                input_ids=torch.tensor([list(tokens)], device=model.device), logits_to_keep=count + 1, use_cache=False
+            )
             .logits[0, :-1]
             .float()
+            .cpu()
             .numpy()
         )
         return rows
@@ -35,8 +38,9 @@ def greedy_continuations(
 
     longest = max(len(prompt) for prompt in prompts)
     padding = [longest - len(prompt) for prompt in prompts]
-    tokens = torch.tensor([[0] * pad + list(prompt) for pad, prompt in zip(padding, prompts, strict=True)])
-    mask = torch.tensor([[0] * pad + [1] * len(prompt) for pad, prompt in zip(padding, prompts, strict=True)])
+    pairs = list(zip(padding, prompts, strict=True))
+    tokens = torch.tensor([[0] * pad + list(prompt) for pad, prompt in pairs], device=model.device)
+    mask = torch.tensor([[0] * pad + [1] * len(prompt) for pad, prompt in pairs], device=model.device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     written: list[list[int]] = [[] for _ in prompts]
     cache = None
@@ -58,6 +62,6 @@ def greedy_continuations(
             if all(ends_turn(row[-1]) for row in written):
                 break
             tokens = best[:, None]
-            mask = torch.cat([mask, torch.ones((len(prompts), 1), dtype=mask.dtype)], dim=1)
+            mask = torch.cat([mask, mask.new_ones((len(prompts), 1))], dim=1)
             positions = positions[:, -1:] + 1
     return written

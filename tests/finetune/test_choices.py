@@ -16,7 +16,7 @@ from fireside.errors import TrainingError
 
 GIB = 2**30
 # SmolLM2-135M.
-SHAPE = Shape(134_515_008, 30, 576, 1536, 9, 3, 49_152, {"q_proj": (576, 576)})
+SHAPE = Shape(134_515_008, 30, 576, 1536, 9, 3, 49_152, {"q_proj": (576, 576)}, "llama")
 LAPTOP = Machine(cores=4, memory=8 * GIB)
 GPU = replace(LAPTOP, gpu="a card", gpu_memory=24 * GIB, gpu_bfloat16=True, flash_attention=True)
 LONG = [500] * 10
@@ -32,8 +32,8 @@ def test_a_laptop_computes_in_float32_with_all_its_cores() -> None:
     choices = choose(LAPTOP, config_of(training={"learning_rate": 0.0}), SHAPE, LONG)
     values = {name: choice["value"] for name, choice in choices.as_json().items()}
     assert values == {
-        "device": "cpu", "precision": "float32", "attention": "sdpa", "optimizer": "adamw", "learning_rate": 5e-4,
-        "threads": 4, "checkpointing": "off", "packing": "off",
+        "device": "cpu", "precision": "float32", "path": "fast", "attention": "sdpa", "optimizer": "adamw",
+        "learning_rate": 5e-4, "threads": 4, "checkpointing": "off", "packing": "off",
     }  # fmt: skip
 
 
@@ -49,6 +49,12 @@ def test_flash_attention_needs_a_gpu_and_sixteen_bits() -> None:
     assert chosen("attention", GPU, {"precision": "float32"}).value == "sdpa"
     assert chosen("attention", replace(GPU, flash_attention=False)).value == "sdpa"
     assert chosen("attention", replace(LAPTOP, flash_attention=True)).value == "sdpa"
+
+
+def test_packed_examples_never_see_each_other_through_flash_attention() -> None:
+    assert "see each other" in chosen("attention", GPU, {"packing": "on"}).reason
+    assert chosen("attention", GPU, {"packing": "on"}).value == "sdpa"
+    assert chosen("attention", GPU, {"packing": "on", "batch_size": 1}).value == "flash_attention_2"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +91,12 @@ def test_activations_are_computed_twice_where_memory_is_short() -> None:
     # 4 examples of 500 tokens.
     needed = activation_bytes(config_of(), SHAPE, 2000)
     assert 2 * GIB < needed < 4 * GIB
-    assert chosen("checkpointing", replace(LAPTOP, memory=3 * needed)).value == "off"
-    assert chosen("checkpointing", replace(LAPTOP, memory=needed)).value == "on"
-    assert chosen("checkpointing", replace(LAPTOP, memory=needed), {"checkpointing": "off"}).value == "off"
+    short, padded = replace(LAPTOP, memory=needed), {"method": "full"}
+    assert chosen("checkpointing", replace(LAPTOP, memory=3 * needed), **padded).value == "off"
+    assert chosen("checkpointing", short, **padded).value == "on"
+    assert chosen("checkpointing", short, {"checkpointing": "off"}, **padded).value == "off"
+    # The fast path's portions are small whatever the batch.
+    assert chosen("checkpointing", short).value == "off"
     assert chosen("checkpointing", replace(GPU, memory=GIB)).value == "off"
 
 
@@ -112,3 +121,24 @@ def test_the_choices_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "choices.json").write_text("{}", "utf-8")
     with pytest.raises(TrainingError, match=r"choices\.json"):
         read_choices(tmp_path / "choices.json")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "rest", "words"),
+    [
+        (None, {}, "plain LoRA"),
+        ({"dropout": 0.1}, {}, "lora.dropout"),
+        ({"dora": True}, {}, "DoRA"),
+        (None, {"training": {"neftune": 5.0}}, "neftune"),
+        (None, {"training": {"checkpointing": "on"}}, "checkpointing"),
+        (None, {"weights": "nf4"}, "nf4"),
+        (None, {"method": "full"}, "all weights"),
+    ],
+)
+def test_which_runs_the_fast_path_computes(adapter: Any, rest: dict[str, Any], words: str) -> None:
+    config = config_of(adapter, **rest)
+    path = choose(LAPTOP, config, SHAPE, LONG).path
+    assert path.value == ("fast" if words == "plain LoRA" else "transformers")
+    assert words in path.reason
+    assert choose(LAPTOP, config, replace(SHAPE, family="gemma3"), LONG).path.value == "transformers"
+    assert choose(GPU, config_of(), SHAPE, LONG).path.value == "transformers"

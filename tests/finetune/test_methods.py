@@ -19,7 +19,7 @@ LINEAR = {
     "q_proj": (576, 576), "k_proj": (576, 192), "v_proj": (576, 192), "o_proj": (576, 576),
     "gate_proj": (576, 1536), "up_proj": (576, 1536), "down_proj": (1536, 576),
 }  # fmt: skip
-SHAPE = Shape(134_515_008, 30, 576, 1536, 9, 3, 49_152, LINEAR)
+SHAPE = Shape(134_515_008, 30, 576, 1536, 9, 3, 49_152, LINEAR, "llama")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ SHAPE = Shape(134_515_008, 30, 576, 1536, 9, 3, 49_152, LINEAR)
         ({"target_modules": []}, {}, "nothing would be trained"),
         ({"dora": True}, {"method": "full"}, r"lora\.dora"),
         ({"plus": 16.0}, {"method": "full"}, r"lora\.plus"),
+        ({"rank": 8}, {"method": "full"}, r"lora\.rank"),
         ({"init": "loftq"}, {"method": "full"}, r"lora\.init"),
         ({}, {"method": "full", "weights": "nf4"}, "nf4"),
         ({}, {"training": {"packing": "on", "curriculum": "length"}}, r"curriculum.*packing"),
@@ -59,7 +60,7 @@ def test_a_wrong_name_of_a_layer_brings_the_nearest() -> None:
         ({"init": "loftq"}, {"weights": "nf4"}, True),
         ({"dora": True}, {"weights": "int8"}, False),
         ({"target_modules": ["q_proj", "v_proj"]}, {}, True),
-        ({}, {"method": "full"}, False),
+        ({"rank": 16, "alpha": 32.0}, {"method": "full"}, False),
     ],
 )
 def test_what_goes_together_is_taken(lora: dict[str, Any], rest: dict[str, Any], adapter: bool) -> None:
@@ -75,7 +76,7 @@ def test_sizes_of_a_folder_and_of_a_gguf_file(tmp_path: Path) -> None:
         "q_proj": (64, 64), "k_proj": (64, 32), "v_proj": (64, 32), "o_proj": (64, 64),
         "gate_proj": (64, 128), "up_proj": (64, 128), "down_proj": (128, 64),
     }  # fmt: skip
-    assert folder == Shape(48 * 64 + blocks + 64, 2, 64, 128, 4, 2, 48, linear)
+    assert folder == Shape(48 * 64 + blocks + 64, 2, 64, 128, 4, 2, 48, linear, "llama")
     file = shape_of(find_base(str(write_tiny_base(tmp_path / "tiny.gguf"))))
     assert (file.layers, file.hidden, file.feed_forward, file.heads, file.kv_heads) == (2, 32, 64, 4, 2)
     assert file.linear.keys() == LINEAR.keys()

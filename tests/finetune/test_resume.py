@@ -18,7 +18,8 @@ from finetune.config import RunConfig, Training, write_toml
 from finetune.inputs import inputs_of, keep_inputs
 from finetune.metrics import Metric, cut_behind
 from finetune.run import can_resume, follow, list_runs, read_metrics, resume_run, start_run
-from finetune.status import CONFIG, METRICS, Status, read_status, take_lock, write_status
+from finetune.samples import read_samples
+from finetune.status import CONFIG, METRICS, SAMPLES, Status, read_status, take_lock, write_status
 from finetune.tracking import check_trackers, tracker_environment
 from fireside.errors import FiresideError, TrainingError
 
@@ -121,6 +122,41 @@ def test_only_a_run_that_ended_before_its_time_behind_a_checkpoint_is_resumed(cu
         resume_run(cut_off)
 
 
+def test_who_follows_a_resumed_run_reads_no_line_that_is_taken_back(cut_off, monkeypatch):
+    monkeypatch.setattr("finetune.run._launch", lambda folder, lock: None)
+    checkpoint = cut_off / CHECKPOINTS / "step-00000002"
+    (checkpoint / "manifest.json").write_text('{"step": 2, "files": {}}', "utf-8")
+    lines = [json.dumps(Metric(step, 9, loss=1.0).as_json()) + "\n" for step in (1, 2, 3)]
+    (cut_off / METRICS).write_text("".join(lines), "utf-8")
+    resume_run(cut_off)
+    assert [metric.step for metric in read_metrics(cut_off)[0]] == [1, 2]
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_resumed(cut_off):
+    with pytest.raises(TrainingError, match="no checkpoint of the run is whole"):
+        resume_run(cut_off)
+
+
+def test_a_process_that_is_still_ending_is_waited_for_but_not_forever(cut_off, monkeypatch):
+    held = take_lock(cut_off)
+    threading.Timer(0.1, os.close, [held]).start()
+    again = take_lock(cut_off)
+    monkeypatch.setattr("finetune.status._PATIENCE_S", 0.0)
+    with pytest.raises(TrainingError, match="has not ended yet"):
+        take_lock(cut_off)
+    os.close(again)
+
+
+def test_a_template_that_changed_is_told(cut_off, config, tmp_path):
+    (tmp_path / "own.jinja").write_text("{{ messages }}", "utf-8")
+    config = config.model_copy(update={"template": str(tmp_path / "own.jinja")})
+    (cut_off / CONFIG).write_text(write_toml(config), "utf-8")
+    keep_inputs(cut_off, inputs_of(cut_off, config, find_base(config.base)))
+    (tmp_path / "own.jinja").write_text("{{ other }}", "utf-8")
+    with pytest.raises(TrainingError, match=r"the template .*own\.jinja changed"):
+        resume_run(cut_off)
+
+
 def test_of_two_runs_of_one_name_at_the_same_moment_one_is_refused(config, monkeypatch):
     monkeypatch.setattr("finetune.run._launch", lambda folder, lock: os.dup(lock))
     refused: list[FiresideError] = []
@@ -147,6 +183,11 @@ def test_lines_behind_a_step_and_damaged_ones_are_cut(tmp_path):
     file.write_text("\n".join([*kept, json.dumps(Metric(3, 9).as_json()), '{"step": 1, "lo']), "utf-8")
     cut_behind(file, 2)
     assert file.read_text("utf-8").splitlines() == kept
+    # A line is a line whatever separators a model has written into it.
+    answer = json.dumps({"step": 1, "prompt": "?", "answer": "one\u2028two\x85"}, ensure_ascii=False)
+    (tmp_path / SAMPLES).write_text(answer + "\n", "utf-8")
+    cut_behind(tmp_path / SAMPLES, 2)
+    assert [sample["answer"] for sample in read_samples(tmp_path)] == ["one\u2028two\x85"]
     cut_behind(tmp_path / "none.jsonl", 2)
     assert (tmp_path / "none.jsonl").read_text("utf-8") == ""
 

@@ -110,6 +110,9 @@ def test_a_run_does_not_begin_over_a_name_that_is_taken_or_data_that_is_broken(c
     (tmp_path / "examples.jsonl").write_text("{", "utf-8")
     with pytest.raises(TrainingError, match="row 1"):
         start_run(config.model_copy(update={"name": "other"}))
+    (tmp_path / "examples.jsonl").write_text(f"{row(1)}\n{row(2)}", "utf-8")
+    with pytest.raises(TrainingError, match="no template 'lama2'"):
+        start_run(config.model_copy(update={"name": "other", "template": "lama2"}))
     assert list_runs() == []
 
 

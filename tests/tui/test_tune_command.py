@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,12 @@ def test_a_refused_export_is_an_error_with_its_figures(home, tmp_path, monkeypat
     out, err = capsys.readouterr()
     assert json.loads(out.splitlines()[-1])["verified"] is False
     assert err.startswith("error: the adapter 'kitchen' was trained, but its export was refused: the mean KL")
+    assert "fireside adapters show kitchen" in err
+    write_status(home / "runs" / "kitchen-1", replace(status, metrics={**status.metrics, "model": "kitchen.gguf"}))
+    assert run_command(monkeypatch, tmp_path, home / "runs" / "kitchen-1", "--json") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: the model 'kitchen' was trained")
+    assert "fireside tune show kitchen-1" in err
 
 
 @pytest.mark.parametrize(

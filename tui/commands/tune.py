@@ -126,9 +126,12 @@ def _report_end(folder: Path, status: Status, as_json: bool) -> int:
     for text in status.notes if status.verified else ():
         note(f"note: {text}")
     if not status.verified:
+        kind, show = ("adapter", f"adapters show {status.adapter}")
+        if "model" in status.metrics:
+            kind, show = ("model", f"tune show {folder.name}")
         raise AdapterError(
-            f"the adapter {status.adapter!r} was trained, but its export was refused: {status.metrics.get('reason')}",
-            "the chat will not offer it; see the prompts that differ: fireside adapters show " + status.adapter,
+            f"the {kind} {status.adapter!r} was trained, but its export was refused: {status.metrics.get('reason')}",
+            f"the chat will not offer it; see its figures: fireside {show}",
         )
     return 0
 

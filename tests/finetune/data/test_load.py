@@ -113,6 +113,17 @@ def test_an_empty_file_has_no_rows(tmp_path):
         assert rows_of(tmp_path / "x.json", data) == []
 
 
+def test_a_damaged_gzip_file_is_told_and_a_text_without_line_breaks_is_text(tmp_path):
+    packed = bytearray(gzip.compress(json.dumps(ROWS[0]).encode() * 500))
+    packed[20:26] = b"\xff" * 6
+    with pytest.raises(TrainingError, match="cannot read"):
+        rows_of(tmp_path / "x.jsonl.gz", bytes(packed))
+    # Longer than what the csv module takes for one cell; a comma and a second line, as a table has them.
+    assert rows_of(tmp_path / "book", b"w" * 200_000 + b",\nthe, end") == [
+        Row(1, "w" * 200_000 + ",", ends=False), Row(2, "the, end"),
+    ]  # fmt: skip
+
+
 def test_a_data_set_of_the_hub_is_streamed(tmp_path, monkeypatch):
     # A folder of files is what the library takes for a data set without a network.
     folder = tmp_path / "tales"

@@ -28,6 +28,9 @@ def test_time_follows_from_the_rate() -> None:
     assert told.total == pytest.approx(5 + told.training + told.evaluating + told.proving)
     often = config_of(training={"epochs": 3, "evaluate_every": 1})
     assert foretold(often, work, 5.0, 10.0, 4).evaluating == pytest.approx(7 * work.held_back_tokens * 0.5 / 10)
+    # Of six steps, behind the fourth, and behind the last.
+    seldom = config_of(training={"epochs": 3, "evaluate_every": 4})
+    assert foretold(seldom, work, 5.0, 10.0, 4).evaluating == pytest.approx(3 * work.held_back_tokens * 0.5 / 10)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
