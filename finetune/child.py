@@ -21,6 +21,7 @@ from finetune.card import figures
 from finetune.checkpoints import CHECKPOINTS
 from finetune.choices import CHOICES, read_choices, read_machine
 from finetune.config import load_config
+from finetune.data.conversation import Conversation
 from finetune.data.render import rows_named
 from finetune.data.split import read_split
 from finetune.examples import examples_of
@@ -31,7 +32,7 @@ from finetune.recipes import full, lora
 from finetune.run import last_checkpoint
 from finetune.samples import sampler
 from finetune.shape import shape_of
-from finetune.status import CONFIG, Status, read_status, write_status
+from finetune.status import CONFIG, LOG, Status, read_status, write_status
 from finetune.verify import choose_prompts
 from finetune.verify.again import verify_again
 from finetune.vocabulary import open_vocabulary
@@ -62,7 +63,8 @@ def main(arguments: list[str]) -> int:
         final = replace(_last_status(folder, status), state="cancelled")
     except Exception as error:
         traceback.print_exc()
-        told = explained(error, folder)
+        smaller = "lower training.batch_size or training.max_length"
+        told = explained(error, "the run", smaller, f"see {folder / LOG}")
         final = replace(_last_status(folder, status), state="failed", error=told.message, hint=told.hint)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What is half made is made again from the last checkpoint; of a run that is done, nothing is needed any more.
@@ -87,7 +89,7 @@ def run(folder: Path, status: Status) -> Status:
     vocabulary = open_vocabulary(base)
     rendered = examples_of(split, config, vocabulary)
     examples, held_back = rendered.train, rendered.held_back
-    status = replace(status, state="training", notes=_notes(rendered.left_out))
+    status = replace(status, state="training", notes=_notes([*split.train, *split.held_back], rendered.left_out))
     write_status(folder, status)
 
     resumed = last_checkpoint(folder)
@@ -126,12 +128,18 @@ def run(folder: Path, status: Status) -> Status:
     )
 
 
-def _notes(left_out: Sequence[int]) -> tuple[str, ...]:
+def _notes(rows: Sequence[Conversation], left_out: Sequence[int]) -> tuple[str, ...]:
     """What the person should know of the data."""
-    if not left_out:
-        return ()
-    rows = sorted(set(left_out))
-    return (f"{len(rows)} examples were left out, their prompts being longer than max_length: {rows_named(rows)}",)
+    notes = []
+    if left_out:
+        named = rows_named(sorted(set(left_out)))
+        count = len(set(left_out))
+        notes.append(f"{count} examples were left out, their prompts being longer than max_length: {named}")
+    if pairs := sum(row.kind == "preference" for row in rows):
+        notes.append(f"of {pairs} preference pairs the chosen answer is learnt, and nothing of the rejected one")
+    if bad := sum(row.desirable is False for row in rows):
+        notes.append(f"{bad} answers that were judged bad are not learnt")
+    return tuple(notes)
 
 
 def _last_status(folder: Path, otherwise: Status) -> Status:

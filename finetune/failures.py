@@ -1,22 +1,24 @@
-"""What a failure of training means to the person."""
+"""What a failure of training, checking or exporting means to the person."""
 
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 from fireside.errors import FiresideError, StorageError, TrainingError
 
 
-def explained(error: Exception, folder: Path) -> FiresideError:
-    """Any failure, in the person's terms. folder: the run's."""
+def explained(error: Exception, what: str, smaller: str, log: str) -> FiresideError:
+    """Any failure of `what` ("the run", "the export"), in the person's terms.
+
+    smaller: what takes less memory. log: where to look when nobody knows what happened.
+    """
     if isinstance(error, FiresideError):
         return error
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return TrainingError("there is not enough memory", "lower training.batch_size or training.max_length")
+        return TrainingError(f"there is not enough memory for {what}", smaller)
     if disk_is_full(error):
-        return StorageError("the disk is full: the run could not be saved", f"free some space on the disk of {folder}")
-    return TrainingError(f"training stopped unexpectedly: {type(error).__name__}: {error}", f"see the log in {folder}")
+        return StorageError(f"the disk is full: {what} could not be saved", "free some space where FIRESIDE_HOME is")
+    return TrainingError(f"{what} stopped unexpectedly: {type(error).__name__}: {error}", log)
 
 
 def disk_is_full(error: Exception) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 import traceback
@@ -25,12 +24,13 @@ from finetune.export.source import read_card as read_adapter_card
 from finetune.export.tensors import layout_of
 from finetune.export.turns import written_end
 from finetune.export.whole import Whole, check_free, publish_model
+from finetune.failures import explained
 from finetune.verify.again import base_of
 from finetune.verify.expected import expected_of
 from finetune.verify.prove import opened
 from finetune.vocabulary import open_vocabulary
 from fireside import paths
-from fireside.errors import AdapterError, FiresideError, ModelError, StorageError, TrainingError
+from fireside.errors import AdapterError, ModelError, StorageError, TrainingError
 from fireside.models.adapters import ADAPTER_FILE
 from fireside.models.gguf_header import read_header
 from fireside.models.model_cards import read_card, write_card
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         report = run(Request(**json.loads(asked))) if job == "export" else verify_again(Path(asked))
     except Exception as error:
         traceback.print_exc()
-        told = _explained(error)
+        told = explained(error, "the export", "close other programs", "try another --type or --format")
         _emit({"error": told.message, "hint": told.hint})
         return 1
     _emit({"done": report})
@@ -126,7 +126,7 @@ def _adapter(request: Request) -> dict[str, Any]:
 
 def _whole(request: Request, source: Source, target: Path) -> dict[str, Any]:
     """A whole model, exported and proved; with a Modelfile if asked for."""
-    importance = _importance(request, source.model, source.base, target)
+    importance = _importance(request, source, target)
     wanted = Whole(target, request.kind, source.template, importance, request.threads)
     report = publish_model(source.model, source.trained, source.base, wanted, source.prompts, source.details, _tell)
     kept = read_card(target) or {}
@@ -148,7 +148,7 @@ def _whole(request: Request, source: Source, target: Path) -> dict[str, Any]:
     return result
 
 
-def _importance(request: Request, model: Any, base: Base, target: Path) -> Path | None:
+def _importance(request: Request, exported: Source, target: Path) -> Path | None:
     """The importance matrix asked for: a file that is one, or measured on chats and kept beside the export."""
     if not request.imatrix:
         return None
@@ -163,7 +163,8 @@ def _importance(request: Request, model: Any, base: Base, target: Path) -> Path 
     from finetune.data.split import read_split
 
     _tell("measuring which columns matter ...")
-    vocabulary = open_vocabulary(base)
+    vocabulary = open_vocabulary(exported.base)
+    vocabulary.chat_template = exported.template or vocabulary.chat_template
     try:
         examples, _ = render_examples(read_split(source, 0.1).train, vocabulary, 1024)
     finally:
@@ -174,9 +175,9 @@ def _importance(request: Request, model: Any, base: Base, target: Path) -> Path 
             break
         texts.append(example.input_ids)
         total += len(example.input_ids)
-    layout = layout_of(model.config, supported_family(model.config))
+    layout = layout_of(exported.model.config, supported_family(exported.model.config))
     kept = target.with_name(f"{target.stem}.imatrix")
-    write_importance(collect_importance(model, layout, texts), kept, tokens=total)
+    write_importance(collect_importance(exported.model, layout, texts), kept, tokens=total)
     return kept
 
 
@@ -206,17 +207,6 @@ def _tell(text: str) -> None:
 def _emit(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
-
-
-def _explained(error: Exception) -> FiresideError:
-    """Any failure, in the person's terms."""
-    if isinstance(error, FiresideError):
-        return error
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return TrainingError("there is not enough memory to export the model", "close other programs")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageError("the disk is full: nothing was exported", "free some space")
-    return TrainingError(f"the export stopped unexpectedly: {type(error).__name__}: {error}", None)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ def plans(file: Path, *, calibrated: bool) -> Generator[dict[str, Any], None, No
     # What is wrong with the file is told at once, and not half a minute later.
     load_config(file)
     paths.ensure_folder(paths.runs_folder())
+    # Made here, so that it goes also where the process is killed.
+    trial = tempfile.TemporaryDirectory(prefix=".plan-", dir=paths.runs_folder())
     with (paths.runs_folder() / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "finetune.plan.child", str(file.absolute()), *["calibrate"] * calibrated],
+            [sys.executable, "-P", "-m", "finetune.plan.child", str(file.absolute()), *[trial.name] * calibrated],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -51,3 +54,4 @@ def plans(file: Path, *, calibrated: bool) -> Generator[dict[str, Any], None, No
         process.kill()
         process.wait()
         process.stdout.close()
+        trial.cleanup()

@@ -1,7 +1,7 @@
-"""The planning process: `python -m finetune.plan.child CONFIG.toml [calibrate]` writes a plan, and then the time.
+"""The planning process: `python -m finetune.plan.child CONFIG.toml [FOLDER]` writes a plan, and then the time.
 
 Each is one line of JSON on stdout; a failure is a line with "error" and "hint". It is a process of its own because it
-imports torch, and loads the model where the time is asked for.
+imports torch, and loads the model where the time is asked for: then FOLDER, an empty one, is where it trains.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -40,16 +39,17 @@ def main(arguments: list[str]) -> int:
         told.flush()
 
     try:
-        _plan(Path(arguments[0]), tell, calibrated="calibrate" in arguments[1:])
+        _plan(Path(arguments[0]), tell, Path(arguments[1]) if arguments[1:] else None)
     except Exception as error:
         traceback.print_exc()
-        failure = explained(error, paths.runs_folder())
+        smaller = "lower training.batch_size or training.max_length"
+        failure = explained(error, "the plan", smaller, f"see the log in {paths.runs_folder()}")
         tell({"error": failure.message, "hint": failure.hint})
         return 1
     return 0
 
 
-def _plan(file: Path, tell: Callable[[dict[str, Any]], None], *, calibrated: bool) -> None:
+def _plan(file: Path, tell: Callable[[dict[str, Any]], None], trial: Path | None) -> None:
     config = load_config(file)
     base = find_base(config.base)
     shape = shape_of(base)
@@ -63,11 +63,10 @@ def _plan(file: Path, tell: Callable[[dict[str, Any]], None], *, calibrated: boo
     disk_free = shutil.disk_usage(paths.runs_folder()).free
     planned = plan(config, shape, read_machine(), disk_free, examples, held_back)
     tell(planned.as_json())
-    if calibrated and planned.fits:
+    if trial is not None and planned.fits:
         from finetune.plan.calibration import calibrate
 
-        with tempfile.TemporaryDirectory(prefix=".plan-", dir=paths.runs_folder()) as folder:
-            seconds = calibrate(config, planned.choices, base, examples, held_back, planned.work, Path(folder))
+        seconds = calibrate(config, planned.choices, base, examples, held_back, planned.work, trial)
         tell(seconds.as_json())
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.base import Base, find_base
+from finetune.failures import explained
 from finetune.verify.prove import prove_adapter, read_prompts
 from fireside import atomic
-from fireside.errors import FiresideError, TrainingError
+from fireside.errors import TrainingError
 from fireside.models.adapters import ADAPTER_FILE, CARD_FILE
 
 PROMPTS_FILE, VERIFY_FILE = "prompts.json", "verify.json"
@@ -30,8 +31,8 @@ def verify_again(folder: Path) -> int:
         atomic.write_text(folder / CARD_FILE, json.dumps(card, ensure_ascii=False, indent=1))
     except Exception as error:
         traceback.print_exc()
-        message, hint = explained(error)
-        sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
+        told = explained(error, "the check", "close other programs", "train the adapter again")
+        sys.stdout.write(json.dumps({"error": told.message, "hint": told.hint}) + "\n")
         return 1
     return 0
 
@@ -52,12 +53,3 @@ def trained_model(folder: Path, base: Base, weights: Any) -> Any:
     from finetune.weights import load
 
     return PeftModel.from_pretrained(load(base, weights), str(folder)).eval()
-
-
-def explained(error: Exception) -> tuple[str, str | None]:
-    """A failure in the person's terms: what failed, and what to do."""
-    if isinstance(error, FiresideError):
-        return error.message, error.hint
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "there is not enough memory", "close other programs"
-    return f"the check stopped unexpectedly: {type(error).__name__}: {error}", "train the adapter again"

@@ -193,7 +193,7 @@ def test_runs_are_found_by_name_with_the_nearest_where_there_is_none(home):
     ],
 )
 def test_failures_of_the_machine_are_told_in_the_persons_terms(tmp_path, error, kind, message):
-    told = explained(error, tmp_path)
+    told = explained(error, "the run", "train on less", "see the log")
     assert isinstance(told, kind)
     assert message in told.message
 

@@ -15,7 +15,7 @@ NAMES = [
 
 
 def test_every_tool_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Mechanism(None))
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda _: Mechanism(None))
     assert cli.main(["tools", "list", "--json"]) == 0
     tools = json.loads(capsys.readouterr().out)
     assert [tool["name"] for tool in tools] == NAMES
@@ -30,7 +30,7 @@ def test_every_tool_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: p
 def test_without_a_sandbox_the_list_says_why_no_program_is_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda: Reason("there is no bwrap", "install it"))
+    monkeypatch.setattr("agents.sandbox.available.mechanism", lambda _: Reason("there is no bwrap", "install it"))
     assert cli.main(["tools", "list", "--json"]) == 0
     captured = capsys.readouterr()
     assert [tool["name"] for tool in json.loads(captured.out)] == [n for n in NAMES if n not in ("shell", "python")]

@@ -118,7 +118,7 @@ def test_portions_of_a_batch_have_its_gradients_and_take_less_memory(monkeypatch
     whole = gradients(model, 2 * _fast(model.get_base_model(), batch)[0])
     sizes = []
     inner = loss_module.hidden_states
-    monkeypatch.setattr(loss_module, "_PORTION", 140)
+    monkeypatch.setattr(loss_module, "PORTION", 140)
     monkeypatch.setattr(loss_module, "hidden_states", lambda *given: sizes.append(len(given[1])) or inner(*given))
     assert_same(gradients(model, 2 * _fast(model.get_base_model(), batch)[0]), whole)
     assert sizes == [150, 135, 43]
