@@ -55,9 +55,13 @@ def summary(status: Status) -> list[str]:
 def verify_lines(scores: dict[str, Any]) -> list[str]:
     """The export check, the base's own figures beside it."""
     verdict = "verified" if scores["verified"] else "refused"
+    labels = [("with the adapter", ""), ("base alone", "base_")]
+    if "drift_agreement" in scores:
+        # Told and not judged: 4-bit weights of two kinds round differently.
+        labels.append(("on the base file", "drift_"))
     return [
         f"export {verdict}: llama.cpp against transformers, {scores['prompts']} prompts, {scores['positions']} tokens",
-        *(_figures(label, scores, prefix) for label, prefix in (("with the adapter", ""), ("base alone", "base_"))),
+        *(_figures(label, scores, prefix) for label, prefix in labels),
     ]
 
 
