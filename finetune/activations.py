@@ -26,14 +26,15 @@ def plain_floats(config: RunConfig, shape: Shape) -> int:
     """Numbers that autograd keeps for each token in each layer of a llama block of transformers, with PEFT's adapters.
 
     Each norm keeps its input twice and its output; the rotation keeps queries and keys twice; the feed-forward keeps
-    gate, silu(gate), up and their product. An adapter keeps x A^T, with dropout its input too; DoRA keeps its output.
+    gate, silu(gate), up and their product. An adapter keeps x A^T; with dropout the noise (on a CPU as floats) and what
+    it leaves of the input too; DoRA keeps its output.
     """
     queries, keys = _widths(shape)
     each = 8 * shape.hidden + 4 * queries + 5 * keys + 4 * shape.feed_forward
     if config.method == "lora":
         each += config.lora.rank * len(shape.linear)
         if config.lora.dropout:
-            each += sum(ins for ins, _ in shape.linear.values())
+            each += 2 * sum(ins for ins, _ in shape.linear.values())
         if config.lora.dora:
             each += 2 * sum(outs for _, outs in shape.linear.values())
     return each

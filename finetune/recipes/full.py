@@ -1,4 +1,8 @@
-"""Full fine-tuning: all weights of a base are trained. With plain text as data this is continued pre-training."""
+"""Full fine-tuning: all weights of a base are trained. With plain text as data this is continued pre-training.
+
+Measured on two cores without a GPU (2026-11-24), which other work shared, over the bundled model: 173 short
+instructions, one epoch of 44 steps, 198 s of training, 3.6 GB at the peak; held-back loss 1.335 before, 1.032 behind.
+"""
 
 from __future__ import annotations
 
