@@ -107,9 +107,9 @@ def loss_row() -> bool:
     from finetune.base import find_base
     from finetune.batches import collate
     from finetune.loss import reply_loss
-    from finetune.weights import load_for_training
+    from finetune.weights import load
 
-    model = load_for_training(find_base("smollm2-135m").path)
+    model = load(find_base("smollm2-135m"))
     model.model.embed_tokens.weight.requires_grad_(True)
     length, reply = 64, 16
     generator = torch.Generator().manual_seed(0)

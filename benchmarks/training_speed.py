@@ -93,10 +93,10 @@ def trainer_of(kind: str, row: str, rows: list[dict[str, list[int]]], folder: Pa
     from finetune.base import find_base
     from finetune.order import EpochOrder
     from finetune.trainer import tokenizer_of
-    from finetune.weights import load_for_training
+    from finetune.weights import load
 
     base = find_base(BASE)
-    model = load_for_training(base.path)
+    model = load(base)
     lora = LoraConfig(task_type=TaskType.CAUSAL_LM, r=RANK, lora_alpha=ALPHA, target_modules="all-linear")
     torch.manual_seed(0)
     common: dict[str, Any] = {

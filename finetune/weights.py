@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from finetune.base import Base
@@ -16,17 +15,6 @@ Weights = Literal["plain", "nf4", "int8"]
 ON_CPU = Placement("cpu", "float32")
 # LLM.int8() computes features beyond this in 16 bits (arXiv:2208.07339, section 3.2).
 _OUTLIER = 6.0
-
-
-def load_for_training(path: Path) -> Any:
-    """The weights of a GGUF file, dequantised to float32, as a transformers model with frozen parameters, in evaluation
-    mode.
-
-    Raises ModelError where transformers cannot read the file.
-    """
-    model = dequantised(path)
-    model.requires_grad_(False)
-    return model
 
 
 def placement(choices: Choices) -> Placement:

@@ -27,7 +27,7 @@ from finetune.verify.adapter import (
     references,
 )
 from finetune.verify.figures import Figures, compare, read_reply
-from finetune.weights import load_for_training
+from finetune.weights import load
 from fireside.models.bundled import CHAT_MODEL, checked
 from fireside.models.gguf.forcing import TeacherForcing
 
@@ -50,7 +50,7 @@ def expected(trained, base: Base, engine: TeacherForcing) -> list[Reference]:
     with warnings.catch_warnings():
         # transformers and peft warn about each other's coming changes.
         warnings.simplefilter("ignore")
-        model = PeftModel.from_pretrained(load_for_training(base.path), str(trained.adapter)).eval()
+        model = PeftModel.from_pretrained(load(base), str(trained.adapter)).eval()
         torch.set_num_threads(1)
         return list(references(model, prompts, engine.model.ends_turn))
 

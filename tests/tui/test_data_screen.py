@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from pytest_textual_snapshot import SVGImageExtension  # type: ignore[import-untyped]  # it ships no types
+from screen_text import shown, shows
 from syrupy.assertion import SnapshotAssertion
 from textual.app import App
-from textual.pilot import Pilot
 from textual.widgets import Input
 from word_vocabulary import CHATML, WordVocabulary
 
@@ -85,18 +85,6 @@ class DataApp(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(DataScreen(self.data))
-
-
-def shown(app: App[Any]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
-
-
-async def shows(pilot: Pilot[Any], *texts: str) -> None:
-    for _ in range(400):
-        if all(text in shown(pilot.app) for text in texts):
-            return
-        await pilot.pause(0.005)
-    raise AssertionError(f"{texts} are not on the screen:\n{shown(pilot.app)}")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from screen_text import shown, shows
 from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
@@ -73,18 +74,6 @@ class LibraryApp(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(LibraryScreen(cast(Any, self.library)))
-
-
-def shown(app: App[Any]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
-
-
-async def shows(pilot: Pilot[Any], *texts: str) -> None:
-    for _ in range(400):
-        if all(text in shown(pilot.app) for text in texts):
-            return
-        await pilot.pause(0.005)
-    raise AssertionError(f"{texts} are not on the screen:\n{shown(pilot.app)}")
 
 
 async def ask(pilot: Pilot[Any], question: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from screen_text import shown
 from textual.app import App, ComposeResult
 from textual_plot import PlotWidget
 
@@ -48,10 +47,6 @@ class CurvesApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Curves()
-
-
-def shown(app: App[Any]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 @pytest.mark.parametrize("theme", [DARK.name, LIGHT.name])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screen_text import shown
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -53,10 +54,6 @@ def alive(folder: Path) -> Iterator[None]:
 def add(folder: Path, *metrics: Metric) -> None:
     with (folder / METRICS).open("a", encoding="utf-8") as stream:
         stream.writelines(json.dumps(metric.as_json()) + "\n" for metric in metrics)
-
-
-def shown(app: App[Any]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 async def look(pilot: Pilot[Any]) -> str:

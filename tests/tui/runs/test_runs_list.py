@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screen_text import shown
 from textual.app import App
 from textual.screen import Screen
 from textual.widgets import DataTable
@@ -55,10 +56,6 @@ def write_run(runs: Path, name: str, rank: int, after: float, state: Any = "done
     lines = [Metric(1, 2, loss=2.0), Metric(2, 2, loss=1.0), Metric(2, 2, eval_loss=after)]
     (folder / METRICS).write_text("".join(json.dumps(line.as_json()) + "\n" for line in lines), "utf-8")
     return folder
-
-
-def shown(app: App[Any]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 @contextmanager
