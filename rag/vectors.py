@@ -123,23 +123,13 @@ class VectorIndex:
     @contextlib.contextmanager
     def migrating(self) -> Iterator[None]:
         """Keep out every other migration, of this process or another. Raises StorageError where one is under way."""
-        import filelock
-
-        try:
-            # It is held for a moment, too, where what a killed migration has left is cleared away.
-            lock = filelock.FileLock(self._migration_lock, timeout=_MIGRATION_LOCK_SECONDS)
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise StorageError(
-                f"another program is embedding the library {self._folder.name!r} anew",
-                "wait until it is done, then run it again where it is still needed",
-            ) from error
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
+        refused = StorageError(
+            f"another program is embedding the library {self._folder.name!r} anew",
+            "wait until it is done, then run it again where it is still needed",
+        )
+        # It is held for a moment, too, where what a killed migration has left is cleared away.
+        with self._held_alone(self._migration_lock, _MIGRATION_LOCK_SECONDS, refused):
             yield
-        finally:
-            lock.release()
 
     def fill_beforehand(self, database: Database, encoder_id: str, keys: Mapping[int, str]) -> None:
         """Fill the collection of an encoder that the library does not have yet, while the present one goes on serving.
@@ -282,23 +272,29 @@ class VectorIndex:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep out the other threads, then the other processes and the other indexes of this process at the folder."""
+        refused = StorageError(
+            f"another program has been working on {self._folder} for {_LOCK_SECONDS:.0f} seconds",
+            "wait until it is done and run it again",
+        )
+        with self._lock, self._held_alone(self._lock_file, _LOCK_SECONDS, refused):
+            yield
+
+    @contextlib.contextmanager
+    def _held_alone(self, file: Path, seconds: float, refused: StorageError) -> Iterator[None]:
+        """Hold the lock `file`, for which `seconds` are waited; raises `refused` where it does not come free."""
         import filelock
 
-        lock = filelock.FileLock(self._lock_file, timeout=_LOCK_SECONDS)
-        with self._lock:
-            try:
-                lock.acquire()
-            except filelock.Timeout as error:
-                raise StorageError(
-                    f"another program has been working on {self._folder} for {_LOCK_SECONDS:.0f} seconds",
-                    "wait until it is done and run it again",
-                ) from error
-            except OSError as error:
-                raise self._unusable(error) from error
-            try:
-                yield
-            finally:
-                lock.release()
+        lock = filelock.FileLock(file, timeout=seconds)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise refused from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _unusable(self, error: Exception) -> StorageError:
         """What a failure of Chroma, or of the system under it, means: neither has more to tell by than the message."""
