@@ -221,6 +221,8 @@ class Settings(BaseSettings):
     """Which tools the assistant may use."""
     remotes: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], RemoteSettings] = {}
     """Servers by the name that `remote:NAME` calls them."""
+    keys: dict[str, str] = {}
+    """Keys of the terminal app by action, as in `"message.retry" = "R"`; F1 in the app names the actions."""
     theme: Literal["dark", "light"] = "dark"
     """The colours of the terminal app."""
 

@@ -14,13 +14,15 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import WorkerError
 
 from fireside.text import for_terminal
+from tui.actions import bindings, keymap
 from tui.chat.markdown import rich_theme
 from tui.chat.screen import ChatScreen
+from tui.help_here import HelpHere, rows
 from tui.session import ChatSession
 from tui.slash import COMMANDS
 from tui.terminal_input import decode_input
@@ -38,7 +40,7 @@ class FiresideApp(App[None]):
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "narrow"), (80, "wide")]  # noqa: RUF012  # as in App
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "low"), (18, "tall")]  # noqa: RUF012  # as in App
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
         """`library` and `adapter` are taken up by the chat once it stands."""
@@ -50,6 +52,7 @@ class FiresideApp(App[None]):
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = THEMES[session.settings.theme].name
+        self.set_keymap(keymap(session.settings.keys))
 
     def get_default_screen(self) -> Screen[None]:
         """The chat."""
@@ -60,12 +63,22 @@ class FiresideApp(App[None]):
         return DARK.variables
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The slash commands, in the chat; then Textual's own."""
+        """The slash commands, in the chat; what else keys do where one is; then Textual's own."""
         if isinstance(screen, ChatScreen):
             for command in COMMANDS:
                 act = partial(self._from_palette, screen, command.name, command.argument_needed)
                 yield SystemCommand(f"/{command.name}", command.summary, act)
+        else:
+            for keys, summary, name in rows(screen.active_bindings):
+                yield SystemCommand(summary, keys, partial(self._act, screen, name))
         yield from super().get_system_commands(screen)
+
+    def _act(self, screen: Screen[object], name: str) -> None:
+        """Do what the action `name` does, as if its key had been pressed on `screen`."""
+        for node, binding, _, _ in screen.active_bindings.values():
+            if binding.id == name:
+                self.run_worker(self.run_action(binding.action, node))
+                return
 
     def _from_palette(self, screen: ChatScreen, name: str, needs_argument: bool) -> None:
         """Run a command, or write it into the prompt where its argument is still to come."""
@@ -96,6 +109,11 @@ class FiresideApp(App[None]):
         if isinstance(event, events.Paste):
             event.text = for_terminal(event.text)
         await super().on_event(event)
+
+    def action_help_here(self) -> None:
+        """Say what the keys do where the cursor is."""
+        if not isinstance(self.screen, HelpHere):
+            self.push_screen(HelpHere(rows(self.screen.active_bindings)))
 
     async def action_quit(self) -> None:
         """Leave: stop and save the reply being written, and go when it has been shown."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from fireside.errors import FiresideError
 from fireside.text import for_terminal, for_terminal_line
+from tui.actions import bindings
 from tui.data_text import example_text, figures, legend, told_row
 
 if TYPE_CHECKING:
@@ -45,15 +46,7 @@ class DataScreen(Screen[None]):
 
     CSS_PATH = "data.tcss"
     AUTO_FOCUS = "#data-view"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("right,n", "step(1)", "Row", key_display="←→"),
-        Binding("left,p", "step(-1)", "Previous row", show=False),
-        Binding("g", "jump", "Go to"),
-        Binding("l", "tour('longest')", "Longest"),
-        Binding("s", "tour('odd')", "Odd"),
-        Binding("f", "figures", "Figures"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("data")
 
     def __init__(self, source: Source) -> None:
         """source: not open yet; the screen opens and closes it."""

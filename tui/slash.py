@@ -28,12 +28,14 @@ Choices = Literal[
 
 @dataclass(frozen=True)
 class SlashCommand:
-    """One command. `argument` shows how it is written: empty for none, in brackets where it may be left out."""
+    """One command. `argument` shows how it is written: empty for none, in brackets where it may be left out.
+    keys: what starts it too, as in `actions.Action`."""
 
     name: str
     argument: str
     summary: str
     choices: Choices = ""
+    keys: str = ""
 
     @property
     def usage(self) -> str:
@@ -48,7 +50,7 @@ class SlashCommand:
 
 COMMANDS = (
     SlashCommand("help", "", "commands and keys"),
-    SlashCommand("new", "", "start a new conversation"),
+    SlashCommand("new", "", "start a new conversation", keys="ctrl+n"),
     SlashCommand("open", "[TITLE]", "open another conversation", "conversations"),
     SlashCommand("search", "TEXT", "find text in all conversations"),
     SlashCommand("rename", "[TITLE]", "rename this conversation"),

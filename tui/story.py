@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static, TextArea
@@ -22,6 +22,7 @@ from fireside.stories.prose import word_count
 from fireside.stories.store import Story, create_story, open_story
 from fireside.stories.write import add_text, continue_story
 from fireside.text import for_terminal, for_terminal_line
+from tui.actions import bindings
 from tui.chat.dialogs import ConfirmDialog, LineDialog, TextDialog
 from tui.story_notes import NotesDialog
 from tui.story_page import StoryPage, StoryStatus, keys_text, status_text
@@ -74,20 +75,7 @@ class StoryScreen(Screen[None]):
 
     CSS_PATH = "story.tcss"
     AUTO_FOCUS = "#story-prompt"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop_or_leave", "Stop, leave", priority=True),
-        Binding("ctrl+c", "interrupt", "Copy or stop", show=False, priority=True),
-        Binding("f5,ctrl+enter", "write_on", "Write on", priority=True),
-        Binding("ctrl+r", "retry", "Retry", priority=True),
-        Binding("alt+left,f3", "turn(-1)", "Previous version", priority=True),
-        Binding("alt+right,f4", "turn(1)", "Next version", priority=True),
-        Binding("ctrl+g", "edit", "Edit the last piece", priority=True),
-        Binding("ctrl+t", "notes", "Memory and author's note", priority=True),
-        Binding("ctrl+s", "export", "Export", priority=True),
-        Binding("ctrl+home", "whole", "Show all", priority=True),
-        Binding("pageup", "page(-1)", show=False, priority=True),
-        Binding("pagedown", "page(1)", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("story")
 
     def __init__(self, story_name: str, model: ChatModel, adapters: tuple[AdapterUse, ...] = ()) -> None:
         """Open the story, or begin it where there is none of that name. The model stays the caller's to close.

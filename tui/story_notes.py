@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static, TextArea
 
 from fireside.stories.store import StoryChanges, StoryInfo
 from fireside.text import for_terminal, for_terminal_line
+from tui.actions import bindings
 from tui.chat.dialogs import Dialog
 
 
 class NotesDialog(Dialog[StoryChanges | None]):
     """Answers with what was changed; None where it was left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", "Save", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("text-dialog")
 
     def __init__(self, info: StoryInfo) -> None:
         super().__init__(None)

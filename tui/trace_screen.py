@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.timer import Timer
@@ -16,6 +16,7 @@ from textual.widgets.tree import TreeNode
 from agents.traces import Traces
 from fireside.errors import FiresideError
 from fireside.text import for_terminal_line
+from tui.actions import bindings
 from tui.trace_tree import Kind, Node, tree_of
 
 _LOOK_S = 0.5
@@ -34,10 +35,7 @@ class TraceScreen(Screen[None]):
     """Shows one run from the store, and looks again until it has ended."""
 
     CSS_PATH = "trace.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back"),
-        Binding("e", "unfold_all", "Unfold all"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("trace")
 
     def __init__(self, run: int) -> None:
         """`run`: the run's id."""

@@ -14,13 +14,13 @@ from textual.widgets import Input, OptionList, TextArea
 
 from fireside.errors import AdapterError, DocumentError
 from fireside.models.types import AdapterUse
-from tui.chat import commands
+from tui.chat.commands import run
 from tui.chat.dialogs import ChoiceDialog, ConfirmDialog, HelpDialog, LineDialog, TextDialog
 from tui.slash import COMMANDS
 
 
 def test_every_command_of_the_table_can_be_run() -> None:
-    assert set(commands._COMMANDS) == {command.name for command in COMMANDS}
+    assert set(run._COMMANDS) == {command.name for command in COMMANDS}
 
 
 async def test_an_unknown_command_is_one_notice_with_the_nearest_match(chat_with: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static, TextArea
@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 
 from agents.events import ApprovalAsked
 from fireside.text import for_terminal, for_terminal_line
+from tui.actions import bindings
 from tui.approving import lasting_rule, risk_line, sources_line
 from tui.chat.rendering import preview, written_arguments
 from tui.slash import COMMANDS
@@ -43,7 +44,7 @@ KEYS = (
 class Dialog(ModalScreen[ResultT], Generic[ResultT]):
     """A panel at the bottom; Escape takes the safe way out."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("dialog")
 
     def __init__(self, cancelled: ResultT) -> None:
         """`cancelled` is the answer where the person gives none."""
@@ -59,13 +60,7 @@ class ApprovalDialog(Dialog[Approval]):
     """Shows the exact call that waits; anything but a clear yes is a no. Where the call has sources, they are the
     reason that is shown."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "answer('once')", "Allow once"),
-        Binding("A", "answer('always')", "Always in this conversation"),
-        Binding("F", "answer('folder')", "Always in this folder"),
-        Binding("N", "answer('never')", "Never in this folder"),
-        Binding("d", "answer('deny')", "Deny"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("approval")
 
     def __init__(self, asked: ApprovalAsked, folder: str = "") -> None:
         """folder: the shared folder that an answer can be remembered for, by name; empty where there is none."""
@@ -123,7 +118,7 @@ class ApprovalDialog(Dialog[Approval]):
 class ConfirmDialog(Dialog[bool]):
     """Asks before something that cannot be undone."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "yes", "Yes"), Binding("n", "cancel", "No")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
 
     def __init__(self, question: str, note: str = "") -> None:
         super().__init__(False)
@@ -165,7 +160,7 @@ class LineDialog(Dialog[str]):
 class TextDialog(Dialog[str]):
     """Asks for a longer text: an edited message, a system prompt; empty where the person leaves it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", "Save", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("text-dialog")
 
     def __init__(self, heading: str, text: str) -> None:
         super().__init__("")
@@ -205,7 +200,7 @@ class ChoiceDialog(Dialog[int | None]):
 class HelpDialog(Dialog[None]):
     """Commands and keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter", "cancel", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self) -> None:
         super().__init__(None)

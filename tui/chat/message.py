@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static
 
 from fireside.conversations.types import StoredMessage
+from tui.actions import bindings
 from tui.chat import rendering
 
 
 class MessageView(Static, can_focus=True):
     """One message of the transcript. The keys post `Act`, which the screen carries out."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "act('edit')", "Edit"),
-        Binding("r", "act('retry')", "Retry"),
-        Binding("c,y", "act('copy')", "Copy"),
-        Binding("t", "thoughts", "Thoughts"),
-        Binding("left,alt+left", "act('previous')", "Previous version"),
-        Binding("right,alt+right", "act('next')", "Next version"),
-        Binding("up,k,alt+up", "act('up')", "Up"),
-        Binding("down,j,alt+down", "act('down')", "Down"),
-        Binding("escape,enter", "act('leave')", "Back to the prompt"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("message")
 
     class Act(Message):
         """A key was pressed on a message: edit, retry, copy, previous, next, up, down or leave."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
@@ -19,14 +19,17 @@ from agents.events import Event, TextDelta, ToolCallAsked, ToolResult, TurnFinis
 from fireside.conversations.types import StoredMessage
 from fireside.errors import FiresideError, StorageError
 from fireside.text import for_terminal
-from tui.chat import commands
+from tui.actions import bindings
+from tui.chat.commands.choices import choices
+from tui.chat.commands.conversations import conversation
+from tui.chat.commands.run import run
+from tui.chat.commands.tools import approver, ask_person
 from tui.chat.dialogs import TextDialog
 from tui.chat.message import MessageView
 from tui.chat.prompt import Composer, Prompt
 from tui.chat.reply import LiveReply
 from tui.chat.sidebar import ConversationList, Sidebar
 from tui.chat.status import Status, StatusLine
-from tui.chat.tool_commands import approver, ask_person
 from tui.chat.transcript import Transcript
 from tui.session import ChatSession
 from tui.slash import is_command, parse
@@ -38,15 +41,7 @@ class ChatScreen(Screen[None]):
     """The one screen of the chat."""
 
     AUTO_FOCUS = "#prompt"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop", "Stop"),
-        Binding("ctrl+c", "interrupt", "Copy or stop", priority=True, show=False),
-        Binding("ctrl+b", "sidebar", "Conversations", priority=True),
-        Binding("ctrl+n", "slash('new')", "New", priority=True),
-        Binding("alt+up", "messages", "Messages", priority=False),
-        Binding("pageup,shift+pageup", "page(-1)", show=False, priority=True),
-        Binding("pagedown,shift+pagedown", "page(1)", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
 
     def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
         """`library` and `adapter` are taken up once the screen stands."""
@@ -66,7 +61,7 @@ class ChatScreen(Screen[None]):
         with Vertical(id="main"):
             yield Transcript(lambda: self.session.model.name)
             yield Static(markup=False, id="notice")
-            yield Composer(lambda kind: commands.choices(self, kind))
+            yield Composer(lambda kind: choices(self, kind))
             yield StatusLine()
 
     def on_mount(self) -> None:
@@ -317,7 +312,7 @@ class ChatScreen(Screen[None]):
         self.show_notice("")
         try:
             command, argument = parse(line)
-            await commands.run(self, command.name, argument)
+            await run(self, command.name, argument)
         except FiresideError as error:
             self.show_error(error)
         except OSError as error:
@@ -332,7 +327,7 @@ class ChatScreen(Screen[None]):
                 self.remove_class("browsing")
             self.prompt.focus()
         else:
-            self.run_worker(commands.conversation(self, event.act, event.conversation), group="command")
+            self.run_worker(conversation(self, event.act, event.conversation), group="command")
 
     @on(MessageView.Act)
     async def _message(self, event: MessageView.Act) -> None:

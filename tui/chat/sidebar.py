@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import OptionList, Static
@@ -17,19 +17,13 @@ from textual.widgets.option_list import Option
 
 from fireside.conversations.types import Conversation
 from fireside.text import for_terminal_line
+from tui.actions import bindings
 
 
 class ConversationList(OptionList):
     """The conversations, the one written to last first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "ask('new')", "New"),
-        Binding("r,f2", "ask('rename')", "Rename"),
-        Binding("d,delete", "ask('delete')", "Delete"),
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-        Binding("escape", "ask('leave')", "Back to the prompt"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("conversations")
 
     def __init__(self) -> None:
         super().__init__(id="conversations", compact=True, markup=False)

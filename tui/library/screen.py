@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Input, OptionList, Static
@@ -20,6 +20,7 @@ from fireside.text import for_terminal_line
 from rag.library import Library
 from rag.store import Record
 from rag.types import Document, Passage
+from tui.actions import bindings
 from tui.library.open_file import open_document
 from tui.library.passages import cut_document, explained_hit, ordering_score
 
@@ -31,10 +32,7 @@ class LibraryScreen(Screen[None]):
 
     CSS_PATH = "screen.tcss"
     AUTO_FOCUS = "#library-question"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("ctrl+o", "open_file", "Open the file"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("library")
 
     def __init__(self, library: Library) -> None:
         """library: open; the screen reads it in threads and never writes it."""

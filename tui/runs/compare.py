@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
@@ -18,6 +18,7 @@ from finetune.run import read_metrics
 from finetune.status import CONFIG, read_status
 from fireside.errors import FiresideError
 from fireside.text import for_terminal_line
+from tui.actions import bindings
 from tui.runs.curves import COLOURS, Curves, Run
 
 MOST = len(COLOURS)
@@ -85,7 +86,7 @@ class CompareScreen(Screen[None]):
 
     CSS_PATH = "runs.tcss"
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "narrow"), (100, "wide")]  # noqa: RUF012  # as in Screen
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "back", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("comparison")
 
     def __init__(self, folders: Sequence[Path]) -> None:
         """`folders`: of two to `MOST` runs."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
@@ -15,6 +15,7 @@ from finetune.run import can_resume, list_runs, resume_run
 from finetune.status import Status, read_status
 from fireside.errors import FiresideError
 from fireside.text import for_terminal_line
+from tui.actions import bindings
 from tui.runs.compare import MOST, CompareScreen
 from tui.runs.screen import RunScreen
 
@@ -26,13 +27,7 @@ class RunsScreen(Screen[None]):
     """All runs, newest first."""
 
     CSS_PATH = "runs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back"),
-        Binding("enter", "open", "Open", priority=True),
-        Binding("space", "mark", "Mark"),
-        Binding("c", "compare", "Side by side"),
-        Binding("r", "resume", "Go on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
 
     def __init__(self) -> None:
         """An empty list; it is filled when it is shown."""

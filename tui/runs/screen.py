@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, ProgressBar, Static
@@ -18,6 +18,7 @@ from finetune.samples import read_samples
 from finetune.status import Status, read_status
 from fireside.errors import FiresideError
 from fireside.text import for_terminal, for_terminal_line
+from tui.actions import bindings
 from tui.runs.curves import Curves, Run
 from tui.tuning_text import STATES, sample_lines, summary
 
@@ -29,10 +30,7 @@ class RunScreen(Screen[None]):
 
     CSS_PATH = "runs.tcss"
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "narrow"), (100, "wide")]  # noqa: RUF012  # as in Screen
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("c", "cancel_run", "Cancel the run"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, run_folder: Path) -> None:
         """`run_folder`: as `finetune.run.start_run` returned it."""

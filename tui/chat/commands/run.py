@@ -1,0 +1,47 @@
+"""Which function carries out which slash command."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tui.chat.commands import conversations, held_with, messages, screens, tools
+
+if TYPE_CHECKING:
+    from tui.chat.screen import ChatScreen
+
+
+async def run(screen: ChatScreen, name: str, argument: str) -> None:
+    """Run the command `name`. Raises FiresideError, which the screen shows."""
+    await _COMMANDS[name](screen, argument)
+
+
+_COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
+    "help": screens.help_,
+    "new": conversations.new,
+    "open": conversations.open_,
+    "search": conversations.search,
+    "rename": conversations.rename,
+    "delete": conversations.delete,
+    "retry": messages.retry,
+    "edit": messages.edit,
+    "copy": messages.copy,
+    "system": held_with.system,
+    "model": held_with.model,
+    "docs": held_with.docs,
+    "library": screens.library,
+    "source": screens.source,
+    "adapter": held_with.adapter,
+    "tools": tools.tools,
+    "mcp": tools.mcp,
+    "allow": tools.allow,
+    "trace": tools.trace,
+    "traces": tools.traces,
+    "train": screens.train,
+    "data": screens.data,
+    "story": screens.story,
+    "export": conversations.export,
+    "import": conversations.import_,
+    "theme": screens.theme,
+    "quit": screens.quit_,
+}
