@@ -23,7 +23,17 @@ from agents.tools import Tool
 from fireside.errors import FiresideError, ToolError
 from fireside.models.constraints import Choice, Lazy
 from fireside.models.sampling import GREEDY
-from fireside.models.types import AdapterUse, ChatModel, Message, ModelInfo, Prompt, ReplyEvent, Request, ToolCall
+from fireside.models.types import (
+    AdapterUse,
+    ChatModel,
+    Foreseen,
+    Message,
+    ModelInfo,
+    Prompt,
+    ReplyEvent,
+    Request,
+    ToolCall,
+)
 from rag.evaluate import mean, percentile
 
 _FORM = 'an item is {"id", "question": [[{"role", "content"}]], "function": [{"name", "description", "parameters"}]}'
@@ -97,6 +107,10 @@ class Asked:
     async def count_tokens(self, prompt: Prompt) -> int:
         """See `ChatModel.count_tokens`."""
         return await self._model.count_tokens(prompt)
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """See `ChatModel.foresee`."""
+        return await self._model.foresee(request)
 
     async def close(self) -> None:
         """See `ChatModel.close`."""

@@ -45,6 +45,12 @@ async def run_turn(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGener
 async def _events(turn: Turn, model: ChatModel, approve: Approve) -> AsyncGenerator[Event, None]:
     """The whole turn, or what is left of it."""
     reply = Reply(turn, model)
+    if turn.reply_prefix:
+        async with aclosing(reply.write(turn.messages)) as written:
+            async for piece in written:
+                yield piece
+        yield reply.finished()
+        return
     state = turn.resume
     tooled = bool(turn.tools or turn.plans or turn.delegates)
     if state is None:

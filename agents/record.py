@@ -35,7 +35,11 @@ _SAVE_SECONDS = 0.25
 
 
 async def record_turn(
-    store: ConversationStore, message_id: int, events: AsyncGenerator[Event, None], state: RunState | None = None
+    store: ConversationStore,
+    message_id: int,
+    events: AsyncGenerator[Event, None],
+    state: RunState | None = None,
+    begun: str = "",
 ) -> AsyncGenerator[Event, None]:
     """Pass `events` through, keeping the assistant's message `message_id` in step with them.
 
@@ -44,9 +48,10 @@ async def record_turn(
     `timings`, `finish`, `refused`, `dropped`, `thinking` (what the model thought or copied before it replied, which is
     no part of the conversation), and `error` with `hint`. Raises StorageError.
 
-    state: from where the turn goes on whose message this is already.
+    state: from where the turn goes on whose message this is already. begun: what the reply begins with
+    (`Turn.reply_prefix`).
     """
-    recording = _Recording(store, message_id)
+    recording = _Recording(store, message_id, begun)
     if state is not None:
         recording.go_on(state)
     async with aclosing(events):
@@ -64,9 +69,9 @@ async def record_turn(
 class _Recording:
     """The message as it stands, and the timer that saves text which no further event has saved by then."""
 
-    def __init__(self, store: ConversationStore, message_id: int) -> None:
+    def __init__(self, store: ConversationStore, message_id: int, begun: str) -> None:
         self._store, self._message_id = store, message_id
-        self._text = ""
+        self._text = begun
         self._details: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._status: Status = "streaming"

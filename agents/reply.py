@@ -63,7 +63,7 @@ class Reply:
         self._turn, self._model = turn, model
         self._began = time.monotonic()
         self._usage, self._timings = Usage(), Timings()
-        self.text = self.thinking = ""
+        self.text, self.thinking = turn.reply_prefix, ""
         self.finish: Finish = "stop"
         self.dropped = 0
         self.called: list[ToolCall] = []
@@ -115,11 +115,19 @@ class Reply:
         `called` then holds its calls. max_tokens: the turn's where None.
         """
         most = self._turn.max_tokens if max_tokens is None else max_tokens
-        fitting, dropped = await fit(messages, self._model, most)
+        begun = (Message("assistant", prefix),) if (prefix := self._turn.reply_prefix) else ()
+        fitting, dropped = await fit((*messages, *begun), self._model, most)
+        fitting = fitting[: len(fitting) - len(begun)]
         if dropped:
             yield TurnsDropped(self.dropped + dropped)
         request = Request(
-            fitting, self._turn.sampling, most, self._turn.adapters, tools=tuple(tools), keep=self._turn.keep
+            fitting,
+            self._turn.sampling,
+            most,
+            self._turn.adapters,
+            tools=tuple(tools),
+            reply_prefix=prefix,
+            keep=self._turn.keep,
         )
         first_token_s = 0.0
         self.called = []

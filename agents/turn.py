@@ -32,6 +32,8 @@ class Turn:
     of the library's passages the model is shown. expand_tokens: they are widened with the text around them to so many
     tokens, all together, where the context has room. dry_run: calls are asked for but never run. keep: the conversation
     is one that will go on, so its KV state may be written to disk. resume: go on from here, with the messages it holds.
+    reply_prefix: the reply begins with this text, which stands already; it is gone on with as it is, without documents
+    and tools.
     """
 
     messages: tuple[Message, ...]
@@ -50,3 +52,4 @@ class Turn:
     dry_run: bool = False
     keep: bool = False
     resume: RunState | None = None
+    reply_prefix: str = ""

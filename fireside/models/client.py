@@ -19,7 +19,7 @@ from fireside.models import wire
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.gguf_header import read_header
 from fireside.models.hf.loading import HfLoading
-from fireside.models.types import Finished, ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import Finished, Foreseen, ModelInfo, Prompt, ReplyEvent, Request
 from fireside.text import for_terminal_line
 
 _LONGEST_LINE = 64 * 1024 * 1024
@@ -111,6 +111,15 @@ class WorkerModel:
             answer = await answers.next()
             answers.complete()
             return int(answer["tokens"])
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """See `ChatModel.foresee`."""
+        process, _ = await self._started()
+        with process.asking("foresee", request=wire.pack_request(request)) as answers:
+            await answers.sent()
+            answer = await answers.next()
+            answers.complete()
+            return Foreseen(int(answer["tokens"]), int(answer["cached"]))
 
     async def close(self) -> None:
         """End the worker process; a computation under way is not waited for, saving a conversation's state is."""

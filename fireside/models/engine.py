@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from fireside.errors import FiresideError
-from fireside.models.types import ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import Foreseen, ModelInfo, Prompt, ReplyEvent, Request
 
 
 class Engine(Protocol):
@@ -34,6 +34,10 @@ class Engine(Protocol):
 
     def count(self, prompt: Prompt) -> int:
         """How many tokens `prompt` takes, rendered as a reply's would be. Raises FiresideError."""
+        ...
+
+    def foresee(self, request: Request) -> Foreseen:
+        """What reading the prompt of `request` would take now. Raises FiresideError."""
         ...
 
     def idle(self) -> None:

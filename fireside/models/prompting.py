@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from fireside.errors import ModelError
-from fireside.models.dialects import Dialect, opens_thinking
+from fireside.models.constraints import Constraint
+from fireside.models.dialects import Dialect, call_constraint, opens_thinking
 from fireside.models.templates import escaped, needs_bos, render_chat
-from fireside.models.types import Prompt, Tokens, ToolSpec
+from fireside.models.types import Prompt, Request, Tokens, ToolSpec
 from fireside.text import for_prompt
 
 
@@ -37,6 +39,39 @@ class PromptTokenizer(Protocol):
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
         """Token ids, special tokens recognised. add_special: begin-of-sequence first, where the model wants one."""
         ...
+
+
+@dataclass(frozen=True)
+class ReadyPrompt:
+    """A request's prompt as the engines take it.
+
+    thinking: the reply begins inside the model's thinking. callable_tools: what it may call. constraint: what it must
+    match, the request's own or that of a call. opening: what it begins with, as text that is parsed with it.
+    """
+
+    tokens: list[int]
+    thinking: bool
+    callable_tools: tuple[ToolSpec, ...]
+    constraint: Constraint | None
+    opening: str
+
+
+def ready_prompt(tokenizer: PromptTokenizer, template: str | None, dialect: Dialect, request: Request) -> ReadyPrompt:
+    """The prompt of `request`, with what its tools ask of the reply. Raises ModelError."""
+    callable_tools = () if request.tool_choice == "none" else request.tools
+    constraint, opening = request.constraint, ""
+    if callable_tools and constraint is None:
+        constraint, opening = call_constraint(dialect, callable_tools, request.tool_choice)
+    tokens, thinking = prompt_tokens(
+        tokenizer,
+        template,
+        dialect,
+        request.prompt,
+        tools=request.tools,
+        reply_prefix=request.reply_prefix,
+        opening=opening,
+    )
+    return ReadyPrompt(tokens, thinking, callable_tools, constraint, opening)
 
 
 def prompt_tokens(

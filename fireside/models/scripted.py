@@ -7,7 +7,19 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from fireside.models.sampling import NEUTRAL, Sampling
-from fireside.models.types import Delta, Finished, ModelInfo, Prompt, ReplyEvent, Request, Timings, Tokens, Usage
+from fireside.models.types import (
+    Delta,
+    Finished,
+    Foreseen,
+    ModelInfo,
+    Prompt,
+    ReplyEvent,
+    Request,
+    Timings,
+    Tokens,
+    Usage,
+)
+from fireside.prefix import common_prefix
 
 _PARAMETERS = 8_000_000_000
 
@@ -74,10 +86,13 @@ class ScriptedModel:
 
     async def count_tokens(self, prompt: Prompt) -> int:
         """One token a word: enough for tests of budgets."""
-        if isinstance(prompt, Tokens):
-            return len(prompt.ids)
-        texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
-        return sum(len(text.split()) for text in texts)
+        return len(_words(prompt))
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """The words of the prompt; those of the request before it, as far as they begin the same, are cached."""
+        words = [_words(each.prompt) for each in (request, *self.requests[-1:])]
+        cached = common_prefix(words[0][:-1], words[1]) if self.requests else 0
+        return Foreseen(len(words[0]), cached)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -85,3 +100,10 @@ class ScriptedModel:
     def assert_exhausted(self) -> None:
         """Fail if a scripted reply was never asked for."""
         assert len(self.requests) == len(self._replies), f"{len(self._replies) - len(self.requests)} replies left over"
+
+
+def _words(prompt: Prompt) -> list[str]:
+    if isinstance(prompt, Tokens):
+        return [str(token) for token in prompt.ids]
+    texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
+    return [word for text in texts for word in text.split()]

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from fireside.errors import FiresideError
 from fireside.models.client import WorkerModel
-from fireside.models.types import ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import Foreseen, ModelInfo, Prompt, ReplyEvent, Request
 
 _Outcome = list[ReplyEvent] | FiresideError
 
@@ -52,6 +52,10 @@ class Together:
     async def count_tokens(self, prompt: Prompt) -> int:
         """See `ChatModel.count_tokens`; the answer waits for the batch that is computed."""
         return await self._model.count_tokens(prompt)
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """See `ChatModel.foresee`."""
+        return await self._model.foresee(request)
 
     async def close(self) -> None:
         """See `ChatModel.close`. Replies that are waited for raise WorkerDied."""

@@ -178,6 +178,18 @@ ReplyEvent: TypeAlias = Delta | Thinking | Called | PromptScored | Finished
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """What reading a request's prompt would take.
+
+    cached_tokens: of the prompt's, those at its beginning that need not be computed again; None where a server does
+    not tell.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int | None
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What is known of a loaded model.
 
@@ -226,6 +238,11 @@ class ChatModel(Protocol):
 
     async def count_tokens(self, prompt: Prompt) -> int:
         """How many tokens `prompt` takes, rendered as `generate` would. Raises ModelError."""
+        ...
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """What reading the prompt of `request` would take, if it were asked now; nothing is computed. Raises
+        ModelError."""
         ...
 
     async def close(self) -> None:

@@ -142,6 +142,9 @@ class Worker:
                 engine.cancel(number)
             elif document["op"] == "count":
                 self._send(number, tokens=engine.count(wire.unpack_prompt(document["prompt"])))
+            elif document["op"] == "foresee":
+                foreseen = engine.foresee(wire.unpack_request(document["request"]))
+                self._send(number, tokens=foreseen.prompt_tokens, cached=foreseen.cached_tokens)
             elif document["op"] == "many":
                 self._send(number, replies=_many(engine, document["requests"]))
             else:

@@ -51,6 +51,25 @@ async def test_a_plain_reply() -> None:
     assert request.sampling == Sampling()
 
 
+async def test_a_reply_that_stands_already_is_gone_on_with() -> None:
+    measuring = Measuring()
+    model = ScriptedModel([[" and dry."]])
+    turn = Turn(TALK, tools=(measuring.tool,), rules=ALLOWED, reply_prefix="Warm")
+    events = await events_of(turn, model)
+    assert events[:-1] == [TextDelta(" and dry.")]
+    assert finished(events).text == "Warm and dry."
+    (request,) = model.requests
+    assert (request.prompt, request.reply_prefix, request.tools) == (TALK, "Warm", ())
+
+
+async def test_what_stands_already_counts_where_the_context_is_full() -> None:
+    model = ScriptedModel([["."]])
+    talk = (Message("user", "word " * 1200), Message("assistant", "word " * 1200), Message("user", "and?"))
+    events = await events_of(Turn(talk, reply_prefix="word " * 2000, max_tokens=20), model)
+    assert TurnsDropped(2) in events
+    assert model.requests[0].prompt == talk[2:]
+
+
 async def test_an_allowed_tool_runs_and_the_model_answers_from_its_result() -> None:
     measuring = Measuring()
     model = ScriptedModel([["Let me see.", Called(CALL)], ["600 ", "degrees."]])

@@ -8,7 +8,7 @@ from pathlib import Path
 from fireside.errors import FiresideError, ModelError, PromptTooLong, ToolError, did_you_mean
 from fireside.models.constrained import ConstraintState, Vocabulary
 from fireside.models.constraints import Constraint
-from fireside.models.dialects import ReplyParser, call_constraint, dialect_of
+from fireside.models.dialects import ReplyParser, dialect_of
 from fireside.models.gguf.bans import PhraseBans
 from fireside.models.gguf.batcher import Batcher
 from fireside.models.gguf.context import Context, adapter_set
@@ -22,10 +22,10 @@ from fireside.models.gguf.slots import Slots
 from fireside.models.gguf.states import StateFiles
 from fireside.models.gguf_header import read_header
 from fireside.models.memory import check_fits
-from fireside.models.prompting import prompt_tokens
+from fireside.models.prompting import ReadyPrompt, prompt_tokens, ready_prompt
 from fireside.models.recommended import recommended
 from fireside.models.templates import NAMED
-from fireside.models.types import ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import Foreseen, ModelInfo, Prompt, ReplyEvent, Request
 
 
 class GgufEngine:
@@ -78,19 +78,8 @@ class GgufEngine:
 
     def submit(self, number: int, request: Request) -> None:
         """See `Engine.submit`. Raises PromptTooLong where the context has no room for a token behind the prompt."""
-        constraint, opening = request.constraint, ""
-        callable_tools = () if request.tool_choice == "none" else request.tools
-        if callable_tools and constraint is None:
-            constraint, opening = call_constraint(self._dialect, callable_tools, request.tool_choice)
-        tokens, thinking = prompt_tokens(
-            self.model,
-            self._template,
-            self._dialect,
-            request.prompt,
-            tools=request.tools,
-            reply_prefix=request.reply_prefix,
-            opening=opening,
-        )
+        ready = self._ready(request)
+        tokens = ready.tokens
         if not tokens:
             raise ModelError("the prompt is empty", "write something for the model to continue")
         if len(tokens) >= self.context.length:
@@ -102,7 +91,7 @@ class GgufEngine:
         adapters = adapter_set([(use.path, use.scale) for use in request.adapters])
         for path, _, _ in adapters:
             self.model.adapter(path)
-        state = self._constraint(constraint, limit, request)
+        state = self._constraint(ready.constraint, limit, request)
         settings = request.sampling.over(self._recommended)
         for token in settings.logit_bias:
             if not 0 <= token < self.model.vocabulary_size:
@@ -110,8 +99,8 @@ class GgufEngine:
                     f"{token} in the logit bias is not a token of this model",
                     f"tokens are below {self.model.vocabulary_size}",
                 )
-        parser = ReplyParser(self._dialect, callable_tools, thinking=thinking)
-        parser.push(opening)
+        parser = ReplyParser(self._dialect, ready.callable_tools, thinking=ready.thinking)
+        parser.push(ready.opening)
         task = Task(
             tokens=tokens,
             adapters=adapters,
@@ -140,6 +129,12 @@ class GgufEngine:
         """See `Engine.step`."""
         return self._batcher.step()
 
+    def foresee(self, request: Request) -> Foreseen:
+        """See `Engine.foresee`."""
+        tokens = self._ready(request).tokens
+        adapters = adapter_set([(use.path, use.scale) for use in request.adapters])
+        return Foreseen(len(tokens), self._slots.known(tokens, adapters))
+
     def count(self, prompt: Prompt) -> int:
         """See `Engine.count`."""
         return len(prompt_tokens(self.model, self._template, self._dialect, prompt)[0])
@@ -155,6 +150,9 @@ class GgufEngine:
             self._draft = None
         self.context.free()
         self.model.free()
+
+    def _ready(self, request: Request) -> ReadyPrompt:
+        return ready_prompt(self.model, self._template, self._dialect, request)
 
     def _constraint(self, constraint: Constraint | None, limit: int, request: Request) -> ConstraintState | None:
         """The constraint, ready. Tools that the model is free not to call do not fail where they cannot be held to."""

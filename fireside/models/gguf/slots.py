@@ -77,6 +77,20 @@ class Slots:
         self._touch(taken)
         return taken
 
+    def known(self, tokens: Sequence[int], adapters: AdapterSet) -> int:
+        """How many tokens at the beginning of a prompt need not be computed, if `take` were asked for it now."""
+        wanted = list(tokens[:-1])
+        known = 0
+        for slot in self._slots:
+            shared = common_prefix(slot.tokens, wanted) if slot.adapters == adapters else 0
+            if self._can_rewind or shared == len(slot.tokens):
+                known = max(known, shared)
+        if self._files is not None:
+            found = self._files.find(wanted, adapters, longer_than=known + _WORTH_READING, whole=not self._can_rewind)
+            if found is not None:
+                known = common_prefix(list(found.tokens), wanted)
+        return known
+
     def give_back(self, slot: Slot) -> None:
         """The reply is over; what the slot holds serves the next one."""
         slot.busy = False

@@ -41,13 +41,7 @@ class Caches:
 
         fresh: an empty one, because the logits of all tokens are wanted.
         """
-        best, shared = None, 0
-        for sequence in self._idle:
-            common = min(common_prefix(sequence.tokens, list(tokens)), len(tokens) - 1)
-            if sequence.adapters != adapters or common <= shared:
-                continue
-            if self.rewinds or common == len(sequence.tokens):
-                best, shared = sequence, common
+        best, shared = self._best(tokens, adapters)
         if fresh or best is None:
             return Sequence(adapters, [], self._empty())
         if self.rewinds and shared < len(best.tokens) // 2:
@@ -59,6 +53,10 @@ class Caches:
             del best.tokens[shared:]
         return best
 
+    def known(self, tokens: Tokens[int], adapters: AdapterSet) -> int:
+        """How many tokens at the beginning of a prompt need not be computed, if `take` were asked for it now."""
+        return self._best(tokens, adapters)[1]
+
     def give_back(self, sequence: Sequence) -> None:
         """Keep a sequence for prompts that go on from it; the one unused longest goes where there are too many."""
         if sequence.tokens and sequence.cache is not None:
@@ -68,6 +66,17 @@ class Caches:
     def clear(self) -> None:
         """Forget everything."""
         self._idle.clear()
+
+    def _best(self, tokens: Tokens[int], adapters: AdapterSet) -> tuple[Sequence | None, int]:
+        """The idle sequence that shares most with the beginning of `tokens`, all but the last, and how many."""
+        best, shared = None, 0
+        for sequence in self._idle:
+            common = min(common_prefix(sequence.tokens, list(tokens)), len(tokens) - 1)
+            if sequence.adapters != adapters or common <= shared:
+                continue
+            if self.rewinds or common == len(sequence.tokens):
+                best, shared = sequence, common
+        return best, shared
 
     def _empty(self) -> Any:
         from transformers.cache_utils import DynamicCache

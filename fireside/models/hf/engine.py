@@ -9,7 +9,7 @@ from fireside.cores import usable_cores
 from fireside.errors import FiresideError, ModelError, PromptTooLong, ToolError, did_you_mean
 from fireside.models.constrained import ConstraintState, Vocabulary
 from fireside.models.constraints import Constraint
-from fireside.models.dialects import ReplyParser, call_constraint, dialect_of
+from fireside.models.dialects import ReplyParser, dialect_of
 from fireside.models.gguf_header import read_header
 from fireside.models.hf import devices
 from fireside.models.hf.adapters import Adapters
@@ -21,11 +21,11 @@ from fireside.models.hf.many import pageable, paged_replies
 from fireside.models.hf.samplers import TokenSampler, usable
 from fireside.models.hf.tokenizer import HfTokenizer
 from fireside.models.hf.weights import load_failure, load_model
-from fireside.models.prompting import prompt_tokens
+from fireside.models.prompting import ReadyPrompt, prompt_tokens, ready_prompt
 from fireside.models.recommended import recommended
 from fireside.models.sampling import NEUTRAL, Sampling
 from fireside.models.templates import NAMED
-from fireside.models.types import ModelInfo, Prompt, ReplyEvent, Request
+from fireside.models.types import Foreseen, ModelInfo, Prompt, ReplyEvent, Request
 
 _SPARE = 1  # sequences beside those in use whose keys and values are kept for the next prompt
 
@@ -142,6 +142,11 @@ class HfEngine:
         """See `Engine.count`."""
         return len(prompt_tokens(self.tokenizer, self._template, self._dialect, prompt)[0])
 
+    def foresee(self, request: Request) -> Foreseen:
+        """See `Engine.foresee`."""
+        tokens = self._ready(request).tokens
+        return Foreseen(len(tokens), self._caches.known(tokens, self._adapters.prepare(request.adapters)))
+
     def idle(self) -> None:
         """See `Engine.idle`. Nothing waits here: keys and values stay in memory."""
 
@@ -152,19 +157,8 @@ class HfEngine:
 
     def _task(self, request: Request) -> Task:
         """What the reply is made from. Raises FiresideError where it cannot be written."""
-        constraint, opening = request.constraint, ""
-        callable_tools = () if request.tool_choice == "none" else request.tools
-        if callable_tools and constraint is None:
-            constraint, opening = call_constraint(self._dialect, callable_tools, request.tool_choice)
-        tokens, thinking = prompt_tokens(
-            self.tokenizer,
-            self._template,
-            self._dialect,
-            request.prompt,
-            tools=request.tools,
-            reply_prefix=request.reply_prefix,
-            opening=opening,
-        )
+        ready = self._ready(request)
+        tokens = ready.tokens
         if not tokens:
             raise ModelError("the prompt is empty", "write something for the model to continue")
         if len(tokens) >= self._length:
@@ -177,8 +171,8 @@ class HfEngine:
         wrong = next((token for token in settings.logit_bias if not 0 <= token < size), None)
         if wrong is not None:
             raise ModelError(f"{wrong} in the logit bias is not a token of this model", f"tokens are below {size}")
-        parser = ReplyParser(self._dialect, callable_tools, thinking=thinking)
-        parser.push(opening)
+        parser = ReplyParser(self._dialect, ready.callable_tools, thinking=ready.thinking)
+        parser.push(ready.opening)
         return Task(
             tokens=tokens,
             adapters=self._adapters.prepare(request.adapters),
@@ -186,10 +180,13 @@ class HfEngine:
             sampler=TokenSampler(settings, size, str(self.model.device)),
             parser=parser,
             stop=(*request.stop, *self._dialect.stops),
-            constraint=self._constraint(constraint, limit, request),
+            constraint=self._constraint(ready.constraint, limit, request),
             scores=request.scores,
             score_prompt=request.score_prompt and request.scores is not None,
         )
+
+    def _ready(self, request: Request) -> ReadyPrompt:
+        return ready_prompt(self.tokenizer, self._template, self._dialect, request)
 
     def _constraint(self, constraint: Constraint | None, limit: int, request: Request) -> ConstraintState | None:
         """The constraint, ready. Tools that the model is free not to call do not fail where they cannot be held to."""

@@ -16,7 +16,7 @@ from fireside.models.remote.discovery import choose_model, context_told, info_of
 from fireside.models.remote.reply import Reply
 from fireside.models.remote.request import chat_body, estimated_tokens, messages, text_body, tool_names
 from fireside.models.remote.server import Kind, RemoteServer
-from fireside.models.types import Message, ModelInfo, Prompt, ReplyEvent, Request, Tokens
+from fireside.models.types import Foreseen, Message, ModelInfo, Prompt, ReplyEvent, Request, Tokens
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,10 @@ class RemoteModel:
             except (NoRoute, KeyError, TypeError):
                 self._counts = False
         return estimated_tokens(texts)
+
+    async def foresee(self, request: Request) -> Foreseen:
+        """See `ChatModel.foresee`; servers do not tell what they have cached."""
+        return Foreseen(await self.count_tokens(request.prompt), None)
 
     async def close(self) -> None:
         """Close the connections."""

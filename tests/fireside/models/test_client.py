@@ -17,7 +17,7 @@ from fireside.models.bundled import CHAT_MODEL, located
 from fireside.models.client import WorkerModel
 from fireside.models.gguf.loading import GgufLoading
 from fireside.models.sampling import GREEDY
-from fireside.models.types import Delta, Finished, Message, Request
+from fireside.models.types import Delta, Finished, Foreseen, Message, Request
 
 pytestmark = pytest.mark.engine
 
@@ -124,8 +124,11 @@ async def test_a_conversation_goes_on_after_a_restart_without_computing_it_again
     await first.close()
     second = WorkerModel("small", loading)
     going_on = (*said, Message("assistant", text), Message("user", "And?"))
-    _, end = await reply(second, Request(going_on, GREEDY, 8, keep=True))
+    asked = Request(going_on, GREEDY, 8, keep=True)
+    foreseen = await second.foresee(asked)
+    _, end = await reply(second, asked)
     await second.close()
+    assert foreseen == Foreseen(end.usage.prompt_tokens, end.usage.cached_tokens)
     assert end.usage.cached_tokens > 150
 
 

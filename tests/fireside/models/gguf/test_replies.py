@@ -24,6 +24,7 @@ from fireside.models.sampling import GREEDY, NEUTRAL, Sampling
 from fireside.models.types import (
     Delta,
     Finished,
+    Foreseen,
     Message,
     PromptScored,
     Request,
@@ -53,8 +54,10 @@ def test_greedy_is_repeatable_and_the_cache_changes_nothing(engine: GgufEngine) 
     assert first == second != ""
     assert end.usage.cached_tokens == end.usage.prompt_tokens - 1
     going_on = Request((*chat("Name three colours of the rainbow.", first), *chat("And one more.")), GREEDY, 8)
+    foreseen = engine.foresee(going_on)
     _, end = written(engine, going_on)
     assert end.usage.cached_tokens > 30
+    assert foreseen == Foreseen(end.usage.prompt_tokens, end.usage.cached_tokens)
 
 
 def test_a_seed_makes_a_hot_reply_repeatable(engine: GgufEngine) -> None:
@@ -368,9 +371,11 @@ def test_a_conversation_goes_on_from_disk_after_a_restart(tmp_path: Path) -> Non
     first.idle()
     first.close()
     second = GgufEngine(loading, CHAT_MODEL.sha256)
-    _, end = written(second, Request((*said, Message("assistant", text), *chat("Go on.")), GREEDY, 4, keep=True))
+    going_on = Request((*said, Message("assistant", text), *chat("Go on.")), GREEDY, 4, keep=True)
+    foreseen = second.foresee(going_on)
+    _, end = written(second, going_on)
     second.close()
-    assert end.usage.cached_tokens > 100
+    assert foreseen.cached_tokens == end.usage.cached_tokens > 100
     other = GgufEngine(loading, "another model")
     assert written(other, request)[1].usage.cached_tokens == 0
     other.close()

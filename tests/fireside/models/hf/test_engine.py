@@ -19,6 +19,7 @@ from fireside.models.types import (
     Called,
     Delta,
     Finished,
+    Foreseen,
     PromptScored,
     Request,
     Tokens,
@@ -70,7 +71,9 @@ def test_a_conversation_goes_on_from_what_was_computed(engine: HfEngine) -> None
     assert first == again != ""
     assert end.usage.cached_tokens == end.usage.prompt_tokens - 1
     goes_on = Request((*chat("Tell me of ships. " * 8, first), *chat("And one more.")), GREEDY, 4)
+    foreseen = engine.foresee(goes_on)
     _, end = written(engine, goes_on)
+    assert foreseen == Foreseen(end.usage.prompt_tokens, end.usage.cached_tokens)
     assert end.usage.cached_tokens > 60
 
 
