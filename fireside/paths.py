@@ -87,6 +87,11 @@ def stories_folder() -> Path:
     return home() / "stories"
 
 
+def personas_folder() -> Path:
+    """Personas, one TOML file each."""
+    return home() / "personas"
+
+
 def settings_file() -> Path:
     """The person's settings, TOML. It need not exist."""
     return home() / "settings.toml"

@@ -1,56 +1,69 @@
-"""A conversation as a document: the shown path as Markdown, the whole tree as JSON, and back from JSON."""
+"""A conversation as a document: the shown path as Markdown, the whole tree as JSON or a line of it, and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from fireside.conversations.types import Conversation, Status, StoredMessage
+from fireside.conversations.types import Conversation, Status, StoredMessage, TitledBy
 from fireside.database import storable
 from fireside.errors import FiresideError
 from fireside.models.types import Role
 from fireside.text import for_terminal, for_terminal_line
 
+if TYPE_CHECKING:
+    from fireside.conversations.store import ConversationStore
+
 FORMAT = "fireside-conversation"
 VERSION = 1
+_EVERY = 1_000_000_000  # more conversations than a file holds
 
-_SPEAKERS: dict[Role, str] = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool"}
-_ENDINGS: dict[Status, str] = {
+SPEAKERS: dict[Role, str] = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool"}
+"""Who speaks, in documents."""
+ENDINGS: dict[Status, str] = {
     "stopped": "stopped",
     "failed": "failed",
     "interrupted": "interrupted",
     "streaming": "unfinished",
 }
+"""How a reply ended that is not complete, in documents."""
 
 
 def to_markdown(conversation: Conversation, path: Sequence[StoredMessage]) -> str:
     """The messages of `path` under their speakers' headings, with the sources of each reply. Safe for a terminal."""
     parts = [f"# {for_terminal_line(conversation.title) or 'Conversation'}"]
     for message in path:
-        ending = _ENDINGS.get(message.status)
-        parts.append(f"## {_SPEAKERS[message.role]}" + (f" ({ending})" if ending else ""))
+        ending = ENDINGS.get(message.status)
+        parts.append(f"## {SPEAKERS[message.role]}" + (f" ({ending})" if ending else ""))
         parts.append(for_terminal(message.text).strip("\n"))
-        sources = [_source(citation) for citation in _citations(message.details)]
-        if sources:
-            parts.append("Sources:\n\n" + "\n".join(sources))
-        unsupported = message.details.get("unsupported")
-        if isinstance(unsupported, list) and unsupported:
-            listed = (f"- {for_terminal_line(str(sentence), len(str(sentence)) + 1)}" for sentence in unsupported)
-            parts.append("Not found in the documents:\n\n" + "\n".join(listed))
+        for heading, lines in (("Sources", sources(message)), ("Not found in the documents", unsupported(message))):
+            if lines:
+                parts.append(f"{heading}:\n\n" + "\n".join(f"- {line}" for line in lines))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def to_json(conversation: Conversation, messages: Sequence[StoredMessage]) -> str:
-    """The conversation and all its messages, with nothing left out, as one versioned JSON document."""
-    document = {
+    """The conversation and all its messages as one versioned JSON document. Only what messages were before they were
+    edited in place is left out."""
+    return storable(json.dumps(_document(conversation, messages), ensure_ascii=False, indent=1)) + "\n"
+
+
+def all_as_json_lines(store: ConversationStore) -> Iterator[str]:
+    """Every conversation, archived ones too, as `to_json` on one line. Raises StorageError."""
+    for conversation in store.conversations(_EVERY, archived=None):
+        document = _document(conversation, store.messages(conversation.id))
+        yield storable(json.dumps(document, ensure_ascii=False)) + "\n"
+
+
+def _document(conversation: Conversation, messages: Sequence[StoredMessage]) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "version": VERSION,
         "conversation": asdict(conversation),
         "messages": [asdict(message) for message in messages],
     }
-    return storable(json.dumps(document, ensure_ascii=False, indent=1)) + "\n"
 
 
 def from_json(text: str) -> tuple[Conversation, list[StoredMessage]]:
@@ -62,7 +75,17 @@ def from_json(text: str) -> tuple[Conversation, list[StoredMessage]]:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _refused(f"it is not JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    return from_document(document)
+
+
+def is_own(document: object) -> bool:
+    """Whether a JSON value is a conversation that Fireside exported."""
+    return isinstance(document, dict) and document.get("format") == FORMAT
+
+
+def from_document(document: Any) -> tuple[Conversation, list[StoredMessage]]:
+    """`from_json` of JSON that has been read."""
+    if not is_own(document):
         raise _refused(f'it lacks "format": "{FORMAT}"')
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
@@ -88,6 +111,12 @@ def from_json(text: str) -> tuple[Conversation, list[StoredMessage]]:
 
 def _conversation(entry: object) -> Conversation:
     fields = _object(entry, "conversation")
+    # What came later is optional: the first exports lack it.
+    titled_by, tags = fields.get("titled_by", "person"), fields.get("tags", [])
+    if titled_by not in get_args(TitledBy):
+        raise _refused(f"{titled_by!r} is nobody who gives titles")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise _refused("tags must be a list of texts")
     return Conversation(
         id=_field(fields, "id", int),
         title=_field(fields, "title", str),
@@ -98,6 +127,13 @@ def _conversation(entry: object) -> Conversation:
         head=_optional(fields, "head", int),
         created=_time(fields, "created"),
         updated=_time(fields, "updated"),
+        pinned=_flag(fields, "pinned"),
+        archived=_flag(fields, "archived"),
+        persona=_optional(fields, "persona", str),
+        parameters=_optional(fields, "parameters", dict),
+        tools=fields.get("tools"),
+        titled_by=titled_by,
+        tags=tuple(tags),
     )
 
 
@@ -137,6 +173,13 @@ def _optional(fields: dict[str, Any], name: str, kind: type) -> Any:
     return None if fields.get(name) is None else _field(fields, name, kind)
 
 
+def _flag(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise _refused(f"{name} must be true or false")
+    return value
+
+
 def _time(fields: dict[str, Any], name: str) -> float:
     value = fields.get(name)
     # Compared before it becomes a float: JSON may hold NaN, and integers that no float holds.
@@ -149,13 +192,22 @@ def _refused(reason: str) -> FiresideError:
     return FiresideError(f"this is not an exported conversation: {reason}", "choose a JSON file that Fireside exported")
 
 
-def _citations(details: dict[str, Any]) -> list[dict[str, Any]]:
-    citations = details.get("citations", [])
-    return [citation for citation in citations if isinstance(citation, dict)] if isinstance(citations, list) else []
+def sources(message: StoredMessage) -> list[str]:
+    """The sources of a reply, a line each: `[1] FILE, page 3, "quote"`, of what is there; `unverified` behind it where
+    the support was not found. Safe for a terminal."""
+    citations = message.details.get("citations")
+    return [_source(each) for each in citations if isinstance(each, dict)] if isinstance(citations, list) else []
+
+
+def unsupported(message: StoredMessage) -> list[str]:
+    """The sentences of a reply that the documents do not support, a line each. Safe for a terminal."""
+    sentences = message.details.get("unsupported")
+    if not isinstance(sentences, list):
+        return []
+    return [for_terminal_line(str(sentence), len(str(sentence)) + 1) for sentence in sentences]
 
 
 def _source(citation: dict[str, Any]) -> str:
-    """`- [1] FILE, page 3, "quote"`, of what is there; `unverified` behind it where the support was not found."""
     parts = [for_terminal_line(str(citation.get("document", "")))]
     if citation.get("page") is not None:
         parts.append(f"page {for_terminal_line(str(citation['page']))}")
@@ -163,4 +215,4 @@ def _source(citation: dict[str, Any]) -> str:
         parts.append(f'"{for_terminal_line(str(citation["quote"]))}"')
     if citation.get("verified") is False:
         parts.append("unverified")
-    return f"- [{for_terminal_line(str(citation.get('marker', '?')))}] {', '.join(parts)}"
+    return f"[{for_terminal_line(str(citation.get('marker', '?')))}] {', '.join(parts)}"

@@ -91,4 +91,60 @@ MIGRATIONS: tuple[Migration, ...] = (
         END
         """,
     ),
+    (
+        "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1))",
+        "ALTER TABLE conversations ADD COLUMN archived INTEGER NOT NULL DEFAULT 0 CHECK (archived IN (0, 1))",
+        # When it was deleted; it can be brought back until it is purged.
+        "ALTER TABLE conversations ADD COLUMN deleted REAL",
+        "ALTER TABLE conversations ADD COLUMN persona TEXT",
+        "ALTER TABLE conversations ADD COLUMN parameters TEXT",
+        "ALTER TABLE conversations ADD COLUMN tools TEXT",
+        """
+        ALTER TABLE conversations ADD COLUMN titled_by TEXT NOT NULL DEFAULT 'first words'
+            CHECK (titled_by IN ('person', 'model', 'first words'))
+        """,
+        # Nobody wrote down who gave the titles there are: as the person's own they are never replaced.
+        "UPDATE conversations SET titled_by = 'person'",
+        # When the branch that the message belongs to was removed; the whole of it has the same time.
+        "ALTER TABLE messages ADD COLUMN removed REAL",
+        "DROP INDEX conversations_updated",
+        """
+        CREATE INDEX conversations_listed ON conversations (archived, pinned DESC, updated DESC, id DESC)
+            WHERE deleted IS NULL
+        """,
+        "CREATE INDEX conversations_deleted ON conversations (deleted) WHERE deleted IS NOT NULL",
+        # The children that are shown: what places among siblings are counted from, without reading a message.
+        "CREATE INDEX messages_shown ON messages (conversation, parent, id) WHERE removed IS NULL",
+        # What a search asks of every match, without going to the message and its text.
+        "CREATE INDEX messages_found ON messages (id, conversation, role, created, removed)",
+        "CREATE INDEX messages_removed ON messages (removed) WHERE removed IS NOT NULL",
+        """
+        CREATE TABLE tags (
+            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            tag TEXT NOT NULL COLLATE NOCASE,
+            PRIMARY KEY (conversation, tag)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX tags_by_name ON tags (tag, conversation)",
+        # What a message was before it was edited in place, the newest last.
+        """
+        CREATE TABLE revisions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            message INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            status TEXT NOT NULL,
+            created REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX revisions_message ON revisions (message, id)",
+        # Indexed by their first two and three letters too: the beginning of a word is then one entry, where SQLite else
+        # merges those of every word that begins so. A rebuild would take in what is being written; this does not.
+        "DROP TABLE message_words",
+        """
+        CREATE VIRTUAL TABLE message_words USING fts5 (
+            text, content = 'messages', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+        )
+        """,
+        "INSERT INTO message_words (rowid, text) SELECT id, text FROM messages WHERE status <> 'streaming'",
+    ),
 )

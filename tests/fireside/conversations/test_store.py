@@ -96,9 +96,11 @@ def test_a_very_deep_conversation_can_be_read_and_deleted(store: ConversationSto
     store.delete(chat)
     assert store.messages(chat) == []
     assert store.search("1499", 5) == []
+    assert store.purge() == [chat]
+    assert store._database.read("SELECT count(*) FROM messages")[0][0] == 0
 
 
-def test_deleting_a_conversation_deletes_what_the_engine_kept(
+def test_purging_a_conversation_deletes_what_the_engine_kept(
     store: ConversationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FIRESIDE_HOME", str(tmp_path / "home"))
@@ -106,6 +108,8 @@ def test_deleting_a_conversation_deletes_what_the_engine_kept(
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"warm")
     store.delete(store.create("", "m").id)
+    assert kept.exists()
+    store.purge()
     assert not kept.exists()
 
 
