@@ -96,6 +96,11 @@ def any_checkpoint(run: Path) -> bool:
     return bool(_all(run))
 
 
+def bytes_kept(run: Path) -> int:
+    """Bytes that the run's checkpoints take on the disk, whole or not."""
+    return sum(file.stat().st_size for file in (run / CHECKPOINTS).rglob("*") if file.is_file())
+
+
 def step_of(checkpoint: Path) -> int:
     """The step behind which the checkpoint was taken."""
     return int(checkpoint.name.removeprefix("step-"))

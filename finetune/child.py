@@ -1,7 +1,7 @@
 """The training process: one run from its folder to a result that is proved, or the check of an adapter once more.
 
-`python -m finetune.child run RUN_FOLDER` and `python -m finetune.child verify ADAPTER_FOLDER`. Everything libraries
-print goes to the run's log; what the person is told goes to the status file.
+`python -m finetune.child run RUN_FOLDER [CHECKPOINT]` and `python -m finetune.child verify ADAPTER_FOLDER`. Everything
+libraries print goes to the run's log; what the person is told goes to the status file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from finetune.base import find_base
 from finetune.card import figures
-from finetune.checkpoints import CHECKPOINTS
+from finetune.checkpoints import CHECKPOINTS, any_checkpoint, bytes_kept
 from finetune.choices import CHOICES, read_choices, read_machine
 from finetune.config import load_config
 from finetune.data.conversation import Conversation
@@ -29,19 +29,16 @@ from finetune.failures import explained
 from finetune.inputs import check_unchanged
 from finetune.publish import publish_adapter, publish_model
 from finetune.recipes import full, lora
-from finetune.run import last_checkpoint
 from finetune.samples import sampler
 from finetune.shape import shape_of
-from finetune.status import CONFIG, LOG, Status, read_status, write_status
+from finetune.status import CANCEL, CONFIG, LOG, Status, give_up_reserve, read_status, write_status
 from finetune.verify import choose_prompts
 from finetune.verify.again import verify_again
 from finetune.vocabulary import open_vocabulary
 from fireside import atomic
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, StorageError
 
 BUILD = "adapter"
-# Kept free of use until something fails: on a full disk, its room lets the run still say what happened.
-_RESERVE, _RESERVE_BYTES = "reserve", 64 * 1024
 
 
 class Cancelled(BaseException):
@@ -51,33 +48,41 @@ class Cancelled(BaseException):
 def main(arguments: list[str]) -> int:
     """Run one of the two jobs; return the exit status."""
     job, folder = arguments[0], Path(arguments[1])
+    # Found whole by who started this.
+    resumed = Path(arguments[2]) if arguments[2:] else None
     if job == "verify":
         return verify_again(folder)
     signal.signal(signal.SIGTERM, _cancel)
     status = replace(read_status(folder), pid=os.getpid())
-    (folder / _RESERVE).write_bytes(b"\0" * _RESERVE_BYTES)
-    write_status(folder, status)
     try:
-        final = run(folder, status)
+        write_status(folder, status)
+        _look_for_cancel(folder)
+        final = run(folder, status, resumed)
     except Cancelled:
         final = replace(_last_status(folder, status), state="cancelled")
     except Exception as error:
         traceback.print_exc()
         smaller = "lower training.batch_size or training.max_length"
         told = explained(error, "the run", smaller, f"see {folder / LOG}")
-        final = replace(_last_status(folder, status), state="failed", error=told.message, hint=told.hint)
+        hint = told.hint
+        if isinstance(told, StorageError) and any_checkpoint(folder) and "tune resume" not in (hint or ""):
+            hint = f"{hint}, then: fireside tune resume {folder.name}"
+        final = replace(_last_status(folder, status), state="failed", error=told.message, hint=hint)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What is half made is made again from the last checkpoint; of a run that is done, nothing is needed any more.
     shutil.rmtree(folder / BUILD, ignore_errors=True)
     if final.state == "done":
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    (folder / _RESERVE).unlink(missing_ok=True)
+    give_up_reserve(folder)
     write_status(folder, final)
     return 0 if final.state == "done" else 1
 
 
-def run(folder: Path, status: Status) -> Status:
-    """Read, render, train, export, prove and publish. Returns the final status; raises FiresideError or Cancelled."""
+def run(folder: Path, status: Status, resumed: Path | None) -> Status:
+    """Read, render, train, export, prove and publish. Returns the final status; raises FiresideError or Cancelled.
+
+    resumed: a whole checkpoint to go on from.
+    """
     from finetune.plan.plan import PLAN, check_fits, plan
     from finetune.progress import Progress
 
@@ -89,12 +94,17 @@ def run(folder: Path, status: Status) -> Status:
     vocabulary = open_vocabulary(base)
     rendered = examples_of(split, config, vocabulary)
     examples, held_back = rendered.train, rendered.held_back
-    status = replace(status, state="training", notes=_notes([*split.train, *split.held_back], rendered.left_out))
-    write_status(folder, status)
+    status = replace(status, notes=_notes([*split.train, *split.held_back], rendered.left_out))
+    training = replace(status, state="training")
 
-    resumed = last_checkpoint(folder)
-    progress = Progress(config, folder, examples, sampler(config.prompts, vocabulary), resumed)
-    disk_free = shutil.disk_usage(folder).free
+    def begun() -> None:
+        # Up to here a cancelled run ends at once, and from here on behind a step.
+        write_status(folder, training)
+        _look_for_cancel(folder)
+
+    progress = Progress(config, folder, examples, sampler(config.prompts, vocabulary), resumed, begun)
+    # A run that goes on has written a part of what it needs.
+    disk_free = shutil.disk_usage(folder).free + bytes_kept(folder)
     planned = plan(config, shape_of(base), read_machine(), disk_free, examples, held_back)
     atomic.write_text(folder / PLAN, json.dumps(planned.as_json(), indent=1))
     check_fits(planned)
@@ -148,6 +158,11 @@ def _last_status(folder: Path, otherwise: Status) -> Status:
         return read_status(folder)
     except FiresideError:
         return otherwise
+
+
+def _look_for_cancel(folder: Path) -> None:
+    if (folder / CANCEL).exists():
+        raise Cancelled
 
 
 def _cancel(*_: object) -> None:

@@ -112,6 +112,7 @@ def choose(machine: Machine, config: RunConfig, shape: Shape, lengths: Sequence[
 
     Raises TrainingError where the machine cannot do what the configuration asks for.
     """
+    check_machine(machine, config)
     device = Choice("cuda", machine.gpu) if machine.gpu else Choice("cpu", "there is no GPU that torch can use")
     precision = _precision(machine, config)
     path = _path(machine, config, shape, precision.value)
@@ -127,6 +128,17 @@ def choose(machine: Machine, config: RunConfig, shape: Shape, lengths: Sequence[
         checkpointing=_checkpointing(machine, config, shape, lengths, path.value, packed=packing.value == "on"),
         packing=packing,
     )
+
+
+def check_machine(machine: Machine, config: RunConfig) -> None:
+    """Raises TrainingError where `machine` cannot do at all what the configuration asks for."""
+    _precision(machine, config)
+    wanted = config.training.optimizer
+    if wanted.startswith("paged") and not machine.gpu:
+        raise TrainingError(
+            f"training.optimizer is {wanted}, whose states move between a GPU and main memory; there is no GPU",
+            'set it to "adamw", or to "adamw_8bit" to save memory',
+        )
 
 
 def activation_bytes(config: RunConfig, shape: Shape, tokens: int) -> int:
@@ -196,11 +208,6 @@ def _attention(machine: Machine, config: RunConfig, precision: str, *, packed: b
 
 def _optimizer(machine: Machine, config: RunConfig, shape: Shape) -> Choice[str]:
     wanted = config.training.optimizer
-    if wanted.startswith("paged") and not machine.gpu:
-        raise TrainingError(
-            f"training.optimizer is {wanted}, whose states move between a GPU and main memory; there is no GPU",
-            'set it to "adamw", or to "adamw_8bit" to save memory',
-        )
     if wanted != "auto":
         return Choice(wanted, "the configuration says so")
     if config.method == "lora":

@@ -30,7 +30,7 @@ def examples_of(split: Split, config: RunConfig, vocabulary: BaseVocabulary) -> 
     """
     if config.template:
         vocabulary.chat_template = template_named(config.template)
-    _check_template(vocabulary, [*split.train, *split.held_back])
+    check_template(vocabulary, [*split.train, *split.held_back])
     length = config.training.max_length
     train, left_out = render_examples(split.train, vocabulary, length)
     try:
@@ -40,7 +40,7 @@ def examples_of(split: Split, config: RunConfig, vocabulary: BaseVocabulary) -> 
     return Examples(train, held_back, (*left_out, *also_left_out))
 
 
-def _check_template(vocabulary: BaseVocabulary, conversations: Sequence[Conversation]) -> None:
+def check_template(vocabulary: BaseVocabulary, conversations: Sequence[Conversation]) -> None:
     """Raises TrainingError where there are chats and the base does not tell how it reads them."""
     if not vocabulary.chat_template and any(conversation.kind != "text" for conversation in conversations):
         raise TrainingError(

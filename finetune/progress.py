@@ -59,11 +59,13 @@ class Progress(TrainerCallback):
         examples: Sequence[Example],
         answers: Callable[[Any], list[str]],
         resumed: Path | None,
+        begun: Callable[[], None] = lambda: None,
     ) -> None:
-        """run: its folder. answers: what a model says to each prompt. resumed: the checkpoint that it goes on from."""
+        """run: its folder. answers: what a model says to each prompt. resumed: the checkpoint that it goes on from.
+        begun: called before the first step, when all is loaded and measured."""
         self.counts = Counts(**read_progress(resumed)) if resumed else Counts()
         self._config, self._run, self._examples, self._answers = config, run, examples, answers
-        self._resumed = resumed
+        self._resumed, self._begun = resumed, begun
         self._began = 0.0
 
     def attached(self, trainer: Any, measure: Callable[[], float]) -> list[TrainerCallback]:
@@ -77,6 +79,7 @@ class Progress(TrainerCallback):
             self._evaluate(state)
         else:
             self._trainer.tokens_seen = self.counts.tokens
+        self._begun()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock of a step."""

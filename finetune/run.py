@@ -6,12 +6,13 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from finetune.config import RunConfig, load_config, write_toml
 from finetune.data.split import read_split
 from finetune.data.templates import template_named
 from finetune.inputs import check_unchanged, inputs_of, keep_inputs
+from finetune.machine import refuse_at_once
 from finetune.methods import check, makes_adapter
 from finetune.metrics import Metric, cut_behind, read_metric
 from finetune.shape import shape_of
@@ -33,13 +35,14 @@ from finetune.status import (
     SAMPLES,
     VERIFY,
     Status,
+    keep_reserve,
     read_status,
     take_lock,
     write_status,
 )
 from finetune.tracking import check_trackers, tracker_environment
 from fireside import atomic, paths
-from fireside.errors import AdapterError, StorageError, TrainingError, did_you_mean
+from fireside.errors import AdapterError, FiresideError, StorageError, TrainingError, did_you_mean
 
 _POLL_S = 0.2
 
@@ -64,6 +67,7 @@ def start_run(config: RunConfig) -> Path:
     check_trackers(config.report_to)
     base = find_base(config.base)
     check(config, shape_of(base))
+    refuse_at_once(config)
     if config.template:
         template_named(config.template)
     read_split(config.data, config.held_back)
@@ -71,14 +75,20 @@ def start_run(config: RunConfig) -> Path:
         _check_place_free(config)
         _check_not_training(config.name)
         folder = _new_folder(config.name)
-        lock = take_lock(folder)
         try:
-            write_status(folder, Status(adapter=config.name, state="preparing"))
-            atomic.write_text(folder / CONFIG, write_toml(config))
-            keep_inputs(folder, inputs_of(folder, config, base))
-            _launch(folder, lock)
-        finally:
-            os.close(lock)
+            lock = take_lock(folder)
+            try:
+                keep_reserve(folder)
+                write_status(folder, Status(adapter=config.name, state="preparing"))
+                atomic.write_text(folder / CONFIG, write_toml(config))
+                keep_inputs(folder, inputs_of(folder, config, base))
+                _launch(folder, lock, None)
+            finally:
+                os.close(lock)
+        except FiresideError:
+            # Nothing has begun, so nothing is to be listed.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return folder
 
 
@@ -99,18 +109,19 @@ def resume_run(folder: Path) -> Path:
         check_unchanged(folder, config, find_base(config.base))
         lock = take_lock(folder)
         try:
+            keep_reserve(folder)
             # Whoever follows the run from now on must not read what is taken out of its files.
-            last_checkpoint(folder)
+            checkpoint = last_checkpoint(folder)
             (folder / CANCEL).unlink(missing_ok=True)
             write_status(folder, Status(adapter=config.name, state="preparing"))
-            _launch(folder, lock)
+            _launch(folder, lock, checkpoint)
         finally:
             os.close(lock)
     return folder
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint that the run goes on from; what was reported behind it is taken out. None for a new run.
+    """The whole checkpoint that the run goes on from; what was reported behind it is taken out. None for a new run.
 
     Raises TrainingError where there are checkpoints and none of them is whole.
     """
@@ -131,19 +142,25 @@ def _why_not(folder: Path, status: Status) -> TrainingError:
     if not status.ended:
         return TrainingError(f"the run {folder.name} goes on already", f"see it: fireside tune show {folder.name}")
     if status.state == "done":
-        return TrainingError(f"the run {folder.name} is done, so there is nothing to resume", None)
+        return TrainingError(
+            f"the run {folder.name} is done, so there is nothing to resume", f"see it: fireside tune show {folder.name}"
+        )
     return TrainingError(
         f"the run {folder.name} has no checkpoint yet, so it cannot be resumed",
         f"start it anew: fireside tune run {folder / CONFIG}",
     )
 
 
-def _launch(folder: Path, lock: int) -> None:
-    """Start the training process of the run in `folder`, which holds `lock` from then on. Raises TrainingError."""
+def _launch(folder: Path, lock: int, checkpoint: Path | None) -> None:
+    """Start the training process of the run in `folder`, which holds `lock` from then on and goes on from `checkpoint`.
+
+    Raises TrainingError.
+    """
+    job = ["run", str(folder), *([] if checkpoint is None else [str(checkpoint)])]
     try:
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "finetune.child", "run", str(folder)],
+                [sys.executable, "-P", "-m", "finetune.child", *job],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -206,13 +223,14 @@ def read_metrics(folder: Path, position: int = 0) -> tuple[list[Metric], int]:
 def cancel(folder: Path) -> None:
     """Ask the run to stop; while it trains it ends as "cancelled" behind the present step, with a checkpoint.
 
-    A run that has ended is left alone.
+    Before and behind that it ends at once. A run that has ended is left alone.
     """
-    status = read_status(folder)
-    if status.ended:
+    if read_status(folder).ended:
         return
     (folder / CANCEL).touch()
-    if status.state != "training":
+    # Read once more: a process that tells its number only now may have looked for CANCEL before it was there.
+    status = read_status(folder)
+    if not status.ended and status.state != "training":
         _signal(status)
 
 
@@ -230,28 +248,45 @@ def _signal(status: Status) -> None:
             os.kill(status.pid, signal.SIGTERM)
 
 
-def verify_adapter(folder: Path) -> dict[str, Any]:
+def verify_adapter(folder: Path, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Prove the adapter in `folder` once more, in a process of its own; return the report and update the card.
 
-    Raises AdapterError where it cannot be checked. A check that is interrupted leaves everything as it was.
+    waiting: called again and again meanwhile; what it raises ends the check. Raises AdapterError where it cannot be
+    checked. A check that is interrupted leaves everything as it was.
     """
     try:
-        finished = subprocess.run(
-            [sys.executable, "-P", "-m", "finetune.child", "verify", str(folder)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd=folder,
-            env={**os.environ, **CHILD_ENVIRONMENT},
-        )
-        if finished.returncode == 0:
+        returncode, output = _child_output(folder, waiting)
+        if returncode == 0:
             report: dict[str, Any] = json.loads((folder / VERIFY).read_text("utf-8"))
             return report
-        told = json.loads(finished.stdout.decode("utf-8", "replace").splitlines()[-1])
+        told = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
         raise AdapterError(str(told["error"]), told["hint"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise AdapterError(
             f"the check of the adapter {folder.name!r} ended by itself", "close other programs and try again"
         ) from error
+
+
+def _child_output(folder: Path, waiting: Callable[[], None]) -> tuple[int, bytes]:
+    """How the process that checks the adapter in `folder` ended, and what it wrote."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "finetune.child", "verify", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env={**os.environ, **CHILD_ENVIRONMENT},
+    ) as process:
+        try:
+            while True:
+                try:
+                    output, _ = process.communicate(timeout=_POLL_S)
+                    return process.returncode, output
+                except subprocess.TimeoutExpired:
+                    waiting()
+        except BaseException:
+            process.kill()
+            raise
 
 
 def list_runs() -> list[Path]:

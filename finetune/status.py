@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from finetune.checkpoints import any_checkpoint
 from fireside import atomic
-from fireside.errors import TrainingError
+from fireside.errors import StorageError, TrainingError
 
 State = Literal["preparing", "training", "exporting", "verifying", "done", "failed", "cancelled"]
 FINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -20,6 +20,8 @@ FINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 CONFIG, METRICS, LOG, CANCEL, VERIFY = "config.toml", "metrics.jsonl", "log.txt", "cancel", "verify.json"
 SAMPLES = "samples.jsonl"
 _STATUS, _LOCK = "status.json", "lock"
+# Kept free of use until something fails: on a full disk, its room lets the run still say what happened.
+_RESERVE, _RESERVE_BYTES = "reserve", 64 * 1024
 # How long a process may take to end that has written its last status.
 _PATIENCE_S = 10.0
 
@@ -49,6 +51,23 @@ class Status:
 def write_status(folder: Path, status: Status) -> None:
     """Replace the run's status. Raises StorageError."""
     atomic.write_text(folder / _STATUS, json.dumps(asdict(status), ensure_ascii=False, indent=1))
+
+
+def keep_reserve(folder: Path) -> None:
+    """Set room aside for the run's last word. Raises StorageError where there is none."""
+    try:
+        # Random, so that no file system stores it in less.
+        (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
+    except OSError as error:
+        (folder / _RESERVE).unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write to {folder}: {error.strerror}", f"free some space on the disk of {folder}"
+        ) from error
+
+
+def give_up_reserve(folder: Path) -> None:
+    """Free the room that `keep_reserve` set aside."""
+    (folder / _RESERVE).unlink(missing_ok=True)
 
 
 def read_status(folder: Path) -> Status:

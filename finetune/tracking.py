@@ -8,6 +8,9 @@ from pathlib import Path
 
 from fireside.errors import TrainingError
 
+PROJECT = "fireside"
+"""What trackers file runs under."""
+
 
 def check_trackers(names: Sequence[str]) -> None:
     """Raises TrainingError where the package of a tracker is not installed; nothing is imported for that."""
@@ -25,7 +28,9 @@ def tracker_environment(run: Path) -> dict[str, str]:
         "TENSORBOARD_LOGGING_DIR": str(run / "tensorboard"),
         "TRACKIO_DIR": str(run / "trackio"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{run / 'mlflow.db'}",
+        "MLFLOW_EXPERIMENT_NAME": PROJECT,
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "WANDB_PROJECT": PROJECT,
         "WANDB_MODE": "offline",
         "WANDB_DIR": str(run),
         "WANDB_SILENT": "true",

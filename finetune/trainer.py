@@ -19,6 +19,7 @@ from finetune.choices import Choices
 from finetune.config import RunConfig
 from finetune.loss import reply_loss
 from finetune.order import EpochOrder
+from finetune.tracking import PROJECT
 
 _OPTIMIZERS = {"adamw": "adamw_torch"}
 
@@ -111,6 +112,9 @@ def trainer_config(config: RunConfig, choices: Choices, folder: Path) -> Any:
         eval_strategy="no",
         save_strategy="no",
         report_to=list(config.report_to) or "none",
+        # What trackers show of it.
+        project=PROJECT,
+        run_name=folder.name,
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=choices.device.value != "cpu",

@@ -103,6 +103,7 @@ def main() -> None:
     from finetune.data.prepare import Preparation, read_sources
     from finetune.data.preview import preview, show_row
     from finetune.data.templates import template_named
+    from finetune.examples import check_template
     from finetune.vocabulary import open_vocabulary
     from fireside.errors import FiresideError
 
@@ -113,6 +114,7 @@ def main() -> None:
         vocabulary = open_vocabulary(find_base(asked["base"]))
         if asked["template"]:
             vocabulary.chat_template = template_named(asked["template"])
+        check_template(vocabulary, rows)
         seen = preview(rows, vocabulary, asked["max_length"], show=0)
         broken = [f"{row.where}: {row.dropped}" for row in read if row.dropped is not None]
         _write({"preview": seen.as_json(), "rows": [row.where for row in rows], "broken": broken})

@@ -33,7 +33,7 @@ from fireside import paths
 from fireside.errors import AdapterError, ModelError, StorageError, TrainingError
 from fireside.models.adapters import ADAPTER_FILE
 from fireside.models.gguf_header import read_header
-from fireside.models.model_cards import read_card, write_card
+from fireside.models.model_cards import card_path, read_card, write_card
 from fireside.models.recommended import recommended
 
 _USUAL = {"gguf": "Q8_0", "safetensors": "F16"}
@@ -58,13 +58,19 @@ def verify_again(model: Path) -> dict[str, Any]:
     """Prove the exported model at `model` once more; its card is updated. Raises FiresideError."""
     card = read_card(model) or {}
     if card.get("origin") != "exported":
-        raise ModelError(f"{model.name} was not exported here: there is nothing to compare it with", None)
+        raise ModelError(
+            f"{model.name} was not exported here: there is nothing to compare it with",
+            "verify a model that fireside tune export made",
+        )
     if "adapter" in card:
         source = source_of_adapter(str(card["adapter"]), card["over"], _tell)
     elif "file" in card.get("base", {}) and "config" not in card:
         source = source_of_model(str(card["base"]["file"]), _tell)
     else:
-        raise ModelError(f"all weights of {model.name} were trained, and are nowhere else to compare it with", None)
+        raise ModelError(
+            f"all weights of {model.name} were trained, and are nowhere else to compare it with",
+            f"it was compared when it was made: {card_path(model)}",
+        )
     with expected_of(source.trained, source.base, source.template, source.prompts) as expected:
         if model.is_dir():
             report = expected.check(SavedModel(model), str(card["kind"]))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from finetune.base import Base
 from finetune.export.folder import save_folder
+from finetune.export.scratch import scratch_folder
 from finetune.export.texts import texts
 from finetune.vocabulary import open_vocabulary
 from fireside.errors import StorageError, TrainingError
@@ -39,8 +39,8 @@ def publish_for_gpu(
     """
     check_gpu(method)
     ensure_folder(target.parent)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
-        plain, made = Path(folder) / "plain", Path(folder) / "made"
+    with scratch_folder(target.parent, ".export-") as folder:
+        plain, made = folder / "plain", folder / "made"
         vocabulary = open_vocabulary(base)
         save_folder(model, base, plain, "F16", template, vocabulary)
         vocabulary.free()

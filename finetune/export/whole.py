@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from finetune.export.folder import SavedModel, save_folder
 from finetune.export.gguf_model import FORMATS, NumberFormat
 from finetune.export.quantise import Quantised, quantise
 from finetune.export.reference import write_whole
+from finetune.export.scratch import scratch_folder
 from finetune.export.source import Tell
 from finetune.verify.adapter import Prompt
 from finetune.verify.expected import Expected, expected_of
@@ -62,10 +62,10 @@ def publish_model(
     tell("writing down what the trained model says ...")
     with (
         expected_of(trained, base, wanted.template, prompts) as expected,
-        tempfile.TemporaryDirectory(dir=wanted.target.parent, prefix=".export-") as folder,
+        scratch_folder(wanted.target.parent, ".export-") as folder,
     ):
         export = _folder_export if wanted.is_folder else _file_export
-        made, report, details = export(model, base, wanted, expected, Path(folder), tell)
+        made, report, details = export(model, base, wanted, expected, folder, tell)
         document = {
             **card,
             **details,

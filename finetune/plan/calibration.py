@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from transformers import TrainerCallback
 
 from finetune.base import Base
@@ -28,8 +29,9 @@ _PROOF_TOKENS = 2_500
 
 @dataclass(frozen=True)
 class Time:
-    """Seconds. loading: until the first step. training: all steps. evaluating: all held-back losses. proving: writing
-    the result and proving it. tokens_per_s: prompts included. measured_steps: how many it was measured over."""
+    """Seconds. loading: from the start of the process until the first step. training: all steps. evaluating: all
+    held-back losses. proving: writing the result and proving it. tokens_per_s: prompts included. measured_steps: how
+    many it was measured over."""
 
     loading: float
     training: float
@@ -95,7 +97,8 @@ def calibrate(
     Raises what a run raises. Nothing of what was trained is kept.
     """
     watches: list[_Stopwatch] = []
-    began = time.perf_counter()
+    # A run's process starts, reads and renders as this one did.
+    began = time.perf_counter() - (time.time() - psutil.Process().create_time())
 
     def watch(trainer: Any, _: Callable[[], float]) -> list[TrainerCallback]:
         watches.append(_Stopwatch(lambda: int(trainer.tokens_seen)))

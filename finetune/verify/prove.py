@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +11,7 @@ from typing import Any
 
 from finetune.base import Base
 from finetune.export.reference import Weights, write_reference
+from finetune.export.scratch import scratch_folder
 from finetune.verify.adapter import EXACT, QUANTISED, Limits, Prompt, Report, check, drift, references
 from fireside.errors import TrainingError
 from fireside.models.gguf.forcing import TeacherForcing
@@ -36,10 +35,8 @@ def prove_adapter(
     if base.path.is_file() and weights == "plain":
         with opened(base.path, prompts, threads) as forcing:
             return check(references(model, prompts, forcing.model.ends_turn), forcing, adapter, limits(base.path))
-    for left_over in adapter.parent.glob(f"{_REFERENCE}*"):  # of a check that was killed
-        shutil.rmtree(left_over, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=adapter.parent, prefix=_REFERENCE) as folder:
-        reference = Path(folder) / "base.gguf"
+    with scratch_folder(adapter.parent, _REFERENCE) as folder:
+        reference = folder / "base.gguf"
         write_reference(base, weights, reference)
         with opened(reference, prompts, threads) as forcing:
             expected = list(references(model, prompts, forcing.model.ends_turn))

@@ -12,7 +12,7 @@ import pytest
 from tiny_base import write_tiny_base
 from tiny_runs import lines, made_examples, samples, tiny_config, train
 
-from finetune.checkpoints import checkpoint_at, forget_others, is_whole, newest, read_progress, step_of
+from finetune.checkpoints import bytes_kept, checkpoint_at, forget_others, is_whole, newest, read_progress, step_of
 from finetune.data.render import Example
 from finetune.status import CANCEL
 from fireside.errors import StorageError, TrainingError
@@ -142,6 +142,26 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_says_so_in_one_line(base, 
     assert kept is not None
     assert Counts(**read_progress(kept)).steps == 2
     train(tiny_config(base, checkpoint_every=2), EXAMPLES, HELD_BACK, tmp_path, resumed=kept)
+
+
+def test_a_device_without_room_fails_the_checkpoint_alone(tmp_path, monkeypatch):
+    kept = made_checkpoint(tmp_path, 1)
+
+    def half(trainer: Any, folder: Path) -> None:
+        (folder / "optimizer.pt").write_bytes(b"half")
+        # Every write to this device fails with ENOSPC.
+        Path("/dev/full").write_bytes(b"the other half")
+
+    monkeypatch.setattr("finetune.checkpoints._write_state", half)
+    with pytest.raises(StorageError) as caught:
+        made_checkpoint(tmp_path, 2)
+    assert caught.value.message == (
+        "the checkpoint of step 2 could not be saved (the disk is full); the one of step 1 is whole"
+    )
+    assert f"fireside tune resume {tmp_path.name}" in (caught.value.hint or "")
+    assert list((tmp_path / "checkpoints").iterdir()) == [kept]
+    assert is_whole(kept)
+    assert bytes_kept(tmp_path) == sum(file.stat().st_size for file in kept.iterdir())
 
 
 def made_checkpoint(run: Path, step: int) -> Path:

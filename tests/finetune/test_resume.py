@@ -56,12 +56,21 @@ def test_a_killed_run_is_resumed_to_its_end_and_no_line_is_there_twice(config, h
     while not any_checkpoint(folder):
         assert time.monotonic() < deadline, (folder / "log.txt").read_text("utf-8")
         time.sleep(0.01)
+    # The run has read its data, and does not mind that it changes; it just does not go on from other data.
+    began_with = config.data.read_text("utf-8")
+    config.data.write_text("\n".join([*began_with.splitlines()[1:], row(99)]), "utf-8")
+    still = len(read_metrics(folder)[0])
+    while len(read_metrics(folder)[0]) <= still:
+        assert time.monotonic() < deadline, (folder / "log.txt").read_text("utf-8")
+        time.sleep(0.01)
     os.kill(read_status(folder).pid, signal.SIGKILL)
     *_, dead = follow(folder)
     assert isinstance(dead, Status)
     assert dead.state == "failed"
     assert f"fireside tune resume {folder.name}" in (dead.hint or "")
-    # The examples may be gone or changed while a run goes on; it has read them.
+    with pytest.raises(TrainingError, match=r"the data file .* changed since the run"):
+        resume_run(folder)
+    config.data.write_text(began_with, "utf-8")
     assert resume_run(folder) == folder
     *_, last = follow(folder)
     assert isinstance(last, Status)
@@ -123,7 +132,7 @@ def test_only_a_run_that_ended_before_its_time_behind_a_checkpoint_is_resumed(cu
 
 
 def test_who_follows_a_resumed_run_reads_no_line_that_is_taken_back(cut_off, monkeypatch):
-    monkeypatch.setattr("finetune.run._launch", lambda folder, lock: None)
+    monkeypatch.setattr("finetune.run._launch", lambda folder, lock, checkpoint: None)
     checkpoint = cut_off / CHECKPOINTS / "step-00000002"
     (checkpoint / "manifest.json").write_text('{"step": 2, "files": {}}', "utf-8")
     lines = [json.dumps(Metric(step, 9, loss=1.0).as_json()) + "\n" for step in (1, 2, 3)]
@@ -158,7 +167,7 @@ def test_a_template_that_changed_is_told(cut_off, config, tmp_path):
 
 
 def test_of_two_runs_of_one_name_at_the_same_moment_one_is_refused(config, monkeypatch):
-    monkeypatch.setattr("finetune.run._launch", lambda folder, lock: os.dup(lock))
+    monkeypatch.setattr("finetune.run._launch", lambda folder, lock, checkpoint: os.dup(lock))
     refused: list[FiresideError] = []
 
     def start() -> None:

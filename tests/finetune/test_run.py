@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_base import write_tiny_base
 
 from finetune.config import RunConfig, Training
 from finetune.failures import explained
@@ -53,6 +55,32 @@ def test_a_cancelled_run_ends_as_cancelled_and_makes_no_adapter(config, home):
     assert not (home / "adapters").exists()
     until(lambda: not is_alive(folder))
     cancel(folder)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("moment", ["before its process speaks", "while the base is read"])
+def test_a_run_that_is_cancelled_before_its_first_step_ends_at_once(config, moment):
+    folder = start_run(config.model_copy(update={"training": Training(epochs=1000)}))
+    if moment == "while the base is read":
+        until(lambda: (folder / "plan.json").is_file())
+    cancel(folder)
+    *_, last = follow(folder)
+    assert isinstance(last, Status)
+    assert (last.state, last.error) == ("cancelled", None)
+    assert all(metric.step == 0 for metric in read_metrics(folder)[0])
+
+
+@pytest.mark.engine
+def test_two_runs_of_different_names_go_on_side_by_side(config, home, tmp_path):
+    base = write_tiny_base(tmp_path / "tiny.gguf")
+    small = config.model_copy(update={"base": str(base), "threads": 1, "training": Training(epochs=2)})
+    folders = [start_run(small.model_copy(update={"name": name})) for name in ("one", "other")]
+    for folder in folders:
+        *_, last = follow(folder)
+        assert isinstance(last, Status)
+        assert last.state == "done", last.error
+    for name in ("one", "other"):
+        assert (home / "adapters" / name / "adapter.gguf").is_file()
 
 
 @pytest.mark.engine
@@ -114,6 +142,17 @@ def test_a_run_does_not_begin_over_a_name_that_is_taken_or_data_that_is_broken(c
     with pytest.raises(TrainingError, match="no template 'lama2'"):
         start_run(config.model_copy(update={"name": "other", "template": "lama2"}))
     assert list_runs() == []
+
+
+def test_on_a_full_disk_nothing_is_begun(config, home, monkeypatch):
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left on device") as caught:
+        start_run(config)
+    assert "free some space" in (caught.value.hint or "")
+    assert [item.name for item in (home / "runs").iterdir()] == [".starting"]
 
 
 def finished_run(home: Path, name: str = "kitchen-1") -> Path:

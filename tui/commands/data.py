@@ -143,6 +143,7 @@ def _preview(options: argparse.Namespace) -> int:
     from finetune.data.prepare import read_sources
     from finetune.data.preview import preview
     from finetune.data.templates import template_named
+    from finetune.examples import check_template
     from finetune.vocabulary import open_vocabulary
     from tui.data_text import figures
 
@@ -151,6 +152,7 @@ def _preview(options: argparse.Namespace) -> int:
     try:
         if options.template:
             vocabulary.chat_template = template_named(options.template)
+        check_template(vocabulary, [row for row in rows if row.dropped is None])
         seen = preview(rows, vocabulary, options.max_length, options.show)
     finally:
         vocabulary.free()

@@ -114,7 +114,10 @@ def _verify(options: argparse.Namespace) -> int:
     if name not in [card.name for card in list_adapters()] and (model := exported_model(name)) is not None:
         return _verify_model(model, options.json)
     if find_adapter(name).details.get("origin") != "trained":
-        raise AdapterError(f"the adapter {name!r} was imported: there is nothing to compare it with", None)
+        raise AdapterError(
+            f"the adapter {name!r} was imported: there is nothing to compare it with",
+            "verify one that was trained here: fireside tune list",
+        )
     if not options.json:
         note(f"checking {name}; this takes about half a minute ...")
     document = verify_adapter(paths.adapters_folder() / name)

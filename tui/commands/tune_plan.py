@@ -26,9 +26,12 @@ def _plan(options: argparse.Namespace) -> int:
         return _explain(options.json)
     if options.config is None:
         raise SettingsError("which configuration is to be planned?", "fireside tune plan CONFIG.toml")
+    from finetune.config import load_config
+    from finetune.machine import refuse_at_once
     from finetune.plan.ask import plans
     from tui.tuning_plan import plan_lines, time_lines
 
+    refuse_at_once(load_config(options.config))
     with contextlib.closing(plans(options.config, calibrated=not options.no_calibration)) as answers:
         plan = next(answers)
         if not options.json:

@@ -90,10 +90,18 @@ def test_a_batch_that_goes_through_transformers_costs_by_its_padding() -> None:
     assert even["activations"] > 2 * memory(config, [400] * 4)["activations"]
 
 
-def test_short_examples_peak_while_the_base_is_read() -> None:
-    parts = memory(config_of(), [20] * 4)
-    assert parts["loading"] == SHAPE.parameters * 4
+def test_a_small_adapter_over_short_examples_peaks_while_the_base_is_read() -> None:
+    parts = memory(config_of({"rank": 1}, {"batch_size": 1}), [20] * 4)
+    assert parts["loading"] == (SHAPE.parameters + 49_152 * 576) * 4
     assert "activations" not in parts
+
+
+def test_quantised_weights_and_short_examples_peak_in_the_proof() -> None:
+    config = config_of().model_copy(update={"weights": "nf4"})
+    parts = memory(config, [20] * 4)
+    assert parts["proof"] > SHAPE.parameters * 4
+    assert "activations" not in parts
+    assert "activations" in memory(config, [900] * 4)
 
 
 @pytest.mark.parametrize(
