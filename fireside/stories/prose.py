@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 
 # The end of a sentence: its mark, closing quotes or brackets, then white space or the end of the text. The marks are
-# those of UAX #29's SentenceTerm that modern prose uses.
-_SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]*_]*(?=\s|\Z))|[。！？]+[」』”’）]*")
+# those of UAX #29's SentenceTerm that modern prose uses. A run of marks is tried once, from its beginning: a page of
+# dots would take minutes otherwise.
+_SENTENCE_END = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]*_]*+(?=\s|\Z))|[。！？]+[」』”’）]*")
+_CLOSING = ".,;:!?…)]}”’»。、！？」』"
 _PARAGRAPH_BREAK = re.compile(r"\n\s*\n|\n")
 
 
 def to_last_sentence(text: str) -> str:
     """`text` up to its last sentence end; all of it where no sentence ends in it."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    ends = sentence_ends(text)
     return text[: ends[-1]] if ends else text
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Where the sentences of `text` end, in characters; an unfinished last one has no end."""
+    return [match.end() for match in _SENTENCE_END.finditer(text)]
 
 
 def ends_sentence(text: str) -> bool:
@@ -38,6 +45,13 @@ def continued(before: str, first_words: str) -> str:
     if first_words[:1].isalnum() and ends_sentence(before):
         return " " + first_words
     return first_words
+
+
+def followed(words: str, after: str, gap: str) -> str:
+    """`words` with `gap` behind them where they would run into the text `after`; not before its punctuation."""
+    if not words or not after or words[-1].isspace() or after[0].isspace() or after[0] in _CLOSING:
+        return words
+    return words + gap
 
 
 def paragraph_starts(text: str) -> list[int]:

@@ -8,59 +8,33 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from fireside import paths
 from fireside.database import Database, storable
 from fireside.errors import StorageError
 from fireside.prefix import common_prefix
-from fireside.stories.manuscript import Manuscript, Piece
+from fireside.stories import rows
+from fireside.stories.info import NOTE_DEPTH, StoryChanges, StoryInfo
+from fireside.stories.manuscript import Manuscript
 from fireside.stories.migrations import APPLICATION_ID, MIGRATIONS
-
-NOTE_DEPTH = 3
-"""Paragraphs between the author's note and the story's end, where nothing else is set."""
-
-_STORY = "title, memory, note, note_depth, created, updated"
-
-
-@dataclass(frozen=True)
-class StoryInfo:
-    """What goes with a manuscript.
-
-    memory: what always holds, at the top of the prompt. note: the author's note, how to go on now, `note_depth`
-    paragraphs (1 or more) before the end. Times are seconds since the epoch.
-    """
-
-    name: str
-    title: str
-    memory: str
-    note: str
-    note_depth: int
-    created: float
-    updated: float
-
-
-class StoryChanges(TypedDict, total=False):
-    """The fields of a story that can be changed."""
-
-    title: str
-    memory: str
-    note: str
-    note_depth: int
+from fireside.stories.outline import Outline
 
 
 class Story:
-    """An open story: its `info` and its `manuscript`, as they are saved. Close it after use."""
+    """An open story: its `info`, `manuscript` and `outline`, as they are saved. Close it after use."""
 
     def __init__(self, name: str, database: Database) -> None:
         """For `create_story` and `open_story`. Raises StorageError."""
         self._database = database
-        row = _story_row(database)
-        self._revision: int = row["revision"]
-        self.info = _info(name, row)
-        self.manuscript = _read_manuscript(database, row["position"])
+        with database.snapshot():
+            row = _story_row(database)
+            self._revision: int = row["revision"]
+            self.info = rows.info(name, row)
+            self.manuscript = rows.manuscript(database, row["position"])
+            self.outline = rows.outline(database, row["outline_next"])
 
     def save(self, manuscript: Manuscript) -> None:
         """Make `manuscript` the saved one; only what differs is written, in one transaction. Raises StorageError."""
@@ -70,31 +44,60 @@ class Story:
         with self._database.transaction() as connection:
             now = self._next_revision(connection)
             connection.executemany(
-                "INSERT INTO pieces (id, parent, author, text) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET author = excluded.author, text = excluded.text",
-                [(piece.id, piece.parent, piece.author, storable(piece.text)) for piece in pieces],
+                "INSERT INTO pieces (id, parent, author, text, scene, beat) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET author = excluded.author, text = excluded.text,"
+                " scene = excluded.scene, beat = excluded.beat",
+                [
+                    (each.id, each.parent, each.author, storable(each.text), each.scene, each.beat)
+                    for each in sorted(pieces, key=lambda each: each.id)
+                ],
             )
             connection.execute("DELETE FROM steps WHERE position >= ?", (kept,))
             connection.executemany(
                 "INSERT INTO steps (position, head) VALUES (?, ?)", list(enumerate(manuscript.steps))[kept:]
             )
             connection.execute("UPDATE story SET position = ?", (manuscript.position,))
+            if old.bookmarks != manuscript.bookmarks:
+                connection.execute("DELETE FROM bookmarks")
+                connection.executemany(
+                    "INSERT INTO bookmarks (name, head) VALUES (?, ?)",
+                    [(storable(name), head) for name, head in manuscript.bookmarks.items()],
+                )
         self._saved(now)
         self.manuscript = manuscript
 
+    def save_outline(self, outline: Outline) -> None:
+        """Make `outline` the saved one. The outline before it, saved again, undoes this. Raises StorageError."""
+        next_id = max(outline.next_id, self.outline.next_id)
+        with self._database.transaction() as connection:
+            now = self._next_revision(connection)
+            connection.execute("DELETE FROM outline")
+            connection.executemany(
+                "INSERT INTO outline (id, kind, title, summary, parent, position) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (each.id, each.kind, storable(each.title), storable(each.summary), each.parent, each.position)
+                    for each in outline.nodes.values()
+                ],
+            )
+            connection.execute("UPDATE story SET outline_next = ?", (next_id,))
+        self._saved(now)
+        self.outline = replace(outline, next_id=next_id)
+
     def change(self, **fields: Unpack[StoryChanges]) -> None:
-        """Set title, memory, note or note_depth. Raises StorageError."""
+        """Set fields of the story's `info`. Raises StorageError."""
         unknown = fields.keys() - StoryChanges.__annotations__.keys()
         if unknown:
             raise TypeError(f"not a changeable field of a story: {', '.join(sorted(unknown))}")
         if not fields:
             return
-        values = [storable(value) if isinstance(value, str) else value for value in fields.values()]
+        values = rows.values(fields)
         with self._database.transaction() as connection:
             now = self._next_revision(connection)
-            connection.execute(f"UPDATE story SET {', '.join(f'{name} = ?' for name in fields)}", values)
+            connection.execute(
+                f"UPDATE story SET {', '.join(f'{name} = ?' for name in values)}", tuple(values.values())
+            )
         self._saved(now)
-        self.info = _info(self.info.name, _story_row(self._database))
+        self.info = rows.info(self.info.name, _story_row(self._database))
 
     def close(self) -> None:
         """Close the file. Calling it again does nothing."""
@@ -115,7 +118,7 @@ class Story:
 
     def _saved(self, now: float) -> None:
         self._revision += 1
-        self.info = StoryInfo(**{**self.info.__dict__, "updated": now})
+        self.info = replace(self.info, updated=now)
 
 
 def create_story(name: str, title: str = "", memory: str = "", note: str = "") -> Story:
@@ -166,7 +169,7 @@ def list_stories() -> list[StoryInfo]:
         except StorageError:
             continue
         try:
-            found.append(_info(file.stem, _story_row(database)))
+            found.append(rows.info(file.stem, _story_row(database)))
         except StorageError:
             continue
         finally:
@@ -183,20 +186,7 @@ def _opened(file: Path) -> Database:
 
 
 def _story_row(database: Database) -> sqlite3.Row:
-    rows = database.read(f"SELECT {_STORY}, position, revision FROM story")
+    rows = database.read("SELECT * FROM story")
     if not rows:
         raise StorageError(f"{database.path} holds no story", "remove the file, then create the story anew")
     return rows[0]
-
-
-def _info(name: str, row: sqlite3.Row) -> StoryInfo:
-    return StoryInfo(name, row["title"], row["memory"], row["note"], row["note_depth"], row["created"], row["updated"])
-
-
-def _read_manuscript(database: Database, position: int) -> Manuscript:
-    pieces = [
-        Piece(row["id"], row["parent"], row["author"], row["text"])
-        for row in database.read("SELECT id, parent, author, text FROM pieces ORDER BY id")
-    ]
-    steps = tuple(row["head"] for row in database.read("SELECT head FROM steps ORDER BY position"))
-    return Manuscript({piece.id: piece for piece in pieces}, steps, position)

@@ -1,0 +1,1 @@
+"""Lorebooks, character cards and stories of other programs, read from untrusted files."""
