@@ -16,13 +16,20 @@ from fireside.models.types import ChatModel, Message, Request, ToolSpec
 from rag.types import Passage
 
 
-async def upcoming(turn: Turn, model: ChatModel, *, persona: str = "", passages: Sequence[Passage] = ()) -> Upcoming:
+async def upcoming(
+    turn: Turn,
+    model: ChatModel,
+    *,
+    persona: str = "",
+    passages: Sequence[Passage] = (),
+    attached: Sequence[str] = (),
+) -> Upcoming:
     """The prompt of `turn` as the loop would make it now.
 
     turn: its last message is what is being written, "" where nothing is yet. persona: whose words the system prompt
-    is, "" for none. passages: those that a search of the library found for it. A small model is shown neither tools
-    nor documents (`agents.choose`, `agents.documents`). Raises ModelError, also where the last message alone does not
-    fit.
+    is, "" for none. passages: those that a search of the library found for it. attached: texts that stand in messages
+    and come from documents. A small model is shown neither tools nor passages (`agents.choose`, `agents.documents`).
+    Raises ModelError, also where the last message alone does not fit.
     """
     info = await model.start()
     small = 0 < await model.parameters() < SMALL_MODEL
@@ -33,7 +40,10 @@ async def upcoming(turn: Turn, model: ChatModel, *, persona: str = "", passages:
     shown = with_passages(kept, documents) if documents else kept
     request = Request(shown, turn.sampling, turn.max_tokens, turn.adapters, tools=specs, keep=turn.keep)
     foreseen = await model.foresee(request)
-    parts = _messages_as_parts(kept, question, persona)
+    within = [text for text in attached if any(text in message.content for message in kept)]
+    parts = _messages_as_parts([_without(message, within) for message in kept], bool(question), persona)
+    if within:
+        parts.insert(len(parts) - bool(question), Part("documents", _counted(within), "\n\n".join(within), 0))
     if documents:
         parts.insert(len(parts) - 1, Part("documents", f"{len(passages)} passages", documents, 0))
     parts = [replace(part, tokens=await model.count_tokens(part.text)) for part in parts]
@@ -45,6 +55,18 @@ async def upcoming(turn: Turn, model: ChatModel, *, persona: str = "", passages:
     return Upcoming(tuple(parts), info.context_length, reply, foreseen.cached_tokens, left_out)
 
 
+def _without(message: Message, texts: Sequence[str]) -> Message:
+    """A message without the texts that it holds and that are told as a part of their own."""
+    content = message.content
+    for text in texts:
+        content = content.replace(text, "")
+    return replace(message, content=content.strip() if content != message.content else content)
+
+
+def _counted(texts: Sequence[str]) -> str:
+    return "1 attached text" if len(texts) == 1 else f"{len(texts)} attached texts"
+
+
 def _documents(passages: Sequence[Passage]) -> str:
     """The passages as the model would be shown them, "" for none."""
     from rag.render import prompt_passages
@@ -52,18 +74,18 @@ def _documents(passages: Sequence[Passage]) -> str:
     return prompt_passages(passages, secrets.token_hex(4)) if passages else ""
 
 
-def _messages_as_parts(kept: Sequence[Message], question: str, persona: str) -> list[Part]:
-    """System prompt, what was said, and what is being written; without their tokens."""
+def _messages_as_parts(kept: Sequence[Message], asks: bool, persona: str) -> list[Part]:
+    """System prompt, what was said, and what is being written (`asks`: the last message is); without their tokens."""
     system = [message for message in kept[:1] if message.role == "system"]
-    said = kept[len(system) : len(kept) - bool(question)]
+    said = kept[len(system) : len(kept) - asks]
     parts = [
         Part("persona" if persona else "system", persona or "system prompt", message.content, 0) for message in system
     ]
     if said:
         text = "\n\n".join(f"{message.role}: {message.content}" for message in said)
         parts.append(Part("history", f"{len(said)} messages", text, 0))
-    if question:
-        parts.append(Part("question", "what is being written", question, 0))
+    if asks:
+        parts.append(Part("question", "what is being written", kept[-1].content, 0))
     return parts
 
 

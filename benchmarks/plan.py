@@ -135,13 +135,15 @@ def time_row(folder: Path) -> bool:
         told = subprocess.run(
             [sys.executable, "-m", "tui.cli", "tune", "plan", str(file), "--json"], stdout=subprocess.PIPE, check=True
         )
-        foretold = json.loads(told.stdout)["time"]["total"]
-        _, seconds, _ = run(file)
-        ratio = foretold / seconds
+        parts = json.loads(told.stdout)["time"]
+        _, seconds, run_folder = run(file)
+        trained = read_status(run_folder).metrics["seconds"]
+        ratio = parts["total"] / seconds
         within = abs(ratio - 1) <= MOST_OFF
         good &= within
         verdict = "ok    " if within else "MISSED"
-        print(f"  {verdict} {name:<8} foretold {foretold:.0f} s, took {seconds:.0f} s: {ratio:.2f}")
+        print(f"  {verdict} {name:<8} foretold {parts['total']:.0f} s, took {seconds:.0f} s: {ratio:.2f}", end="; ")
+        print(f"{parts['training']:.0f} s and {trained:.0f} s of it training")
     return good
 
 

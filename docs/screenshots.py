@@ -69,7 +69,7 @@ async def training(pilot: Pilot[None]) -> None:
 
 async def story(pilot: Pilot[None]) -> None:
     """A manuscript with the person's words, and the model's behind them."""
-    from tui.story import StoryScreen
+    from tui.story.screen import StoryScreen
 
     await type_line(pilot, "/story lighthouse")
     await until(pilot, lambda: isinstance(pilot.app.screen, StoryScreen))

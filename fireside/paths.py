@@ -82,6 +82,11 @@ def runs_folder() -> Path:
     return home() / "runs"
 
 
+def evaluations_folder() -> Path:
+    """Results of evaluations, one JSON file each."""
+    return home() / "evaluations"
+
+
 def stories_folder() -> Path:
     """Stories, one SQLite file each."""
     return home() / "stories"

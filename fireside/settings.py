@@ -7,8 +7,9 @@ The environment names a field by its path: `FIRESIDE_MODEL__CONTEXT_LENGTH=4096`
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -204,6 +205,15 @@ class ToolSettings(Group):
     """The most tool calls of one turn."""
 
 
+ThemeName = Literal[
+    "dark", "light", "atom-one-dark", "atom-one-light", "catppuccin-frappe", "catppuccin-latte",
+    "catppuccin-macchiato", "catppuccin-mocha", "dracula", "flexoki", "gruvbox", "monokai", "nord", "rose-pine",
+    "rose-pine-dawn", "rose-pine-moon", "solarized-dark", "solarized-light", "textual-dark", "textual-light",
+    "tokyo-night",
+]  # fmt: skip
+"""The themes of the terminal app: two of its own, then Textual's."""
+
+
 class Settings(BaseSettings):
     """Everything a person can set."""
 
@@ -221,10 +231,16 @@ class Settings(BaseSettings):
     """Which tools the assistant may use."""
     remotes: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], RemoteSettings] = {}
     """Servers by the name that `remote:NAME` calls them."""
+    titles: Literal["model", "first words"] = "model"
+    """Who names a new conversation: the model, after its first reply, or the first words of the first message."""
     keys: dict[str, str] = {}
     """Keys of the terminal app by action, as in `"message.retry" = "R"`; F1 in the app names the actions."""
-    theme: Literal["dark", "light"] = "dark"
+    theme: ThemeName = "dark"
     """The colours of the terminal app."""
+    prompt_keys: Literal["plain", "vim"] = "plain"
+    """How the prompt is edited: with the keys of any text field, or with vim's two modes."""
+    plain: bool = False
+    """Chat line by line instead of on a full screen, for screen readers; as `fireside --plain`."""
 
     @classmethod
     def settings_customise_sources(
@@ -251,6 +267,11 @@ def load(file: Path | None = None) -> Settings:
         if file is not None:
             raise SettingsError(f"there is no settings file {path}", "check the path") from None
         values = {}
+    return from_values(values, path)
+
+
+def from_values(values: Mapping[str, Any], path: Path) -> Settings:
+    """The settings of a file's `values` and the environment. path: the file that errors name. Raises SettingsError."""
     _check_variables()
     try:
         return Settings(**values)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 from fireside.errors import SettingsError, did_you_mean
+
+_UNICODE_NAMES = {textuals: unicodes for unicodes, textuals in KEY_NAME_REPLACEMENTS.items()}
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,36 @@ def keymap(keys: Mapping[str, str]) -> dict[str, str]:
     for action in ACTIONS:
         for key in keys.get(action.name, action.keys).replace(" ", "").split(","):
             other = taken.setdefault((action.where, key), action.name)
-            if key and other != action.name and (action.name in keys or other in keys):
+            # Two that share a key from the start are told apart by what is going on.
+            chosen = [name for name in (action.name, other) if key not in known[name].keys.split(",")]
+            if key and other != action.name and chosen:
                 raise SettingsError(
-                    f"keys: {key} would mean both {other} and {action.name}", f"give one of them another key: {name}"
+                    f"keys: {key} would mean both {other} and {action.name}",
+                    f"give one of them another key: {chosen[0]}",
                 )
     return {name: written.replace(" ", "") for name, written in keys.items()}
 
 
 def written_keys(keys: Iterable[str]) -> str:
     """Keys as a person writes them: `Ctrl+R, F5`."""
-    return ", ".join("+".join(part if len(part) == 1 else part.capitalize() for part in key.split("+")) for key in keys)
+    return ", ".join(_written_key(key.strip().split("+")) for key in keys)
+
+
+def _written_key(parts: Sequence[str]) -> str:
+    """A letter stands alone as it is typed, and large behind Ctrl or Alt; signs stand for themselves."""
+    last = key_to_character(_UNICODE_NAMES.get(parts[-1], parts[-1])) if len(parts[-1]) > 1 else None
+    named = last if last is not None and last.isprintable() and last != " " else parts[-1].capitalize()
+    return "+".join(
+        [*(part.capitalize() for part in parts[:-1]), parts[-1] if len(parts) == 1 == len(parts[-1]) else named]
+    )
+
+
+def key_of(name: str, keys: Mapping[str, str]) -> str:
+    """The first key of the action `name` as a person writes it, by the person's `keys`; empty where it has none."""
+    from tui.action_table import ACTIONS
+
+    action = next(action for action in ACTIONS if action.name == name)
+    return written_keys([keys.get(name, action.keys).split(",")[0]])
 
 
 def _binding(action: Action) -> Binding:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -18,18 +18,27 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import WorkerError
 
+from fireside.settings import Settings
 from fireside.text import for_terminal
 from tui.actions import bindings, keymap
 from tui.chat.markdown import rich_theme
 from tui.chat.screen import ChatScreen
-from tui.help_here import HelpHere, rows
+from tui.help_here import HelpHere, places, rows
 from tui.session import ChatSession
 from tui.slash import COMMANDS
 from tui.terminal_input import decode_input
-from tui.theme import DARK, THEMES
+from tui.theme import COLOURLESS, TERMINAL_THEMES, THEMES, adopted, textual_name
 
 CLOSING_SECONDS = 2.0
 """How long the reply being written may take to be saved when the app leaves."""
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A screen that keeps the last keys back for a moment before they are saved."""
+
+    def save_now(self) -> bool:
+        """Save them; False where that failed."""
 
 
 class FiresideApp(App[None]):
@@ -42,25 +51,36 @@ class FiresideApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
-    def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
-        """`library` and `adapter` are taken up by the chat once it stands."""
+    def __init__(
+        self, session: ChatSession, *, library: str | None = None, adapter: str | None = None, tour: bool = False
+    ) -> None:
+        """`library` and `adapter` are taken up by the chat once it stands. tour: show it once the chat stands."""
         super().__init__()
+        self._tour_wanted = tour
         decode_input()
         self.session = session
         self._chat = ChatScreen(session, library=library, adapter=adapter)
         self._rich_theme_pushed = False
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = THEMES[session.settings.theme].name
+        for name in TERMINAL_THEMES:
+            self.unregister_theme(name)
+        self.theme = textual_name(session.settings.theme)
         self.set_keymap(keymap(session.settings.keys))
 
     def get_default_screen(self) -> Screen[None]:
         """The chat."""
         return self._chat
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our own colour names, for Textual's themes that do not know them."""
-        return DARK.variables
+    def get_css_variables(self) -> dict[str, str]:
+        """Our own colour names too, for Textual's themes that do not know them."""
+        variables = super().get_css_variables()
+        if "user" not in self.current_theme.variables:
+            variables = variables | adopted(variables)
+        if self.no_color:
+            variables = variables | COLOURLESS
+        self.theme_variables = variables
+        return variables
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The slash commands, in the chat; what else keys do where one is; then Textual's own."""
@@ -88,6 +108,14 @@ class FiresideApp(App[None]):
         else:
             screen.action_slash(name)
 
+    def take_settings(self, settings: Settings) -> None:
+        """Let changed settings count as far as they can while the app runs."""
+        before, self.session.settings = self.session.settings, settings
+        if settings.theme != before.theme:
+            self.theme = textual_name(settings.theme)
+        self.set_keymap(keymap(settings.keys))
+        self._chat.prompt.use_keys(settings.prompt_keys)
+
     def _colour_markdown(self) -> None:
         """Give Rich, which draws the finished messages, the theme's colours."""
         if self._rich_theme_pushed:
@@ -99,6 +127,8 @@ class FiresideApp(App[None]):
         """Leave in order when the system or a closing terminal says so."""
         self._colour_markdown()
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_markdown(), immediate=True)
+        if self._tour_wanted:
+            self.call_after_refresh(self._chat.show_tour)
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGTERM, self._leave)
@@ -113,7 +143,7 @@ class FiresideApp(App[None]):
     def action_help_here(self) -> None:
         """Say what the keys do where the cursor is."""
         if not isinstance(self.screen, HelpHere):
-            self.push_screen(HelpHere(rows(self.screen.active_bindings)))
+            self.push_screen(HelpHere(places(self.screen, self.session.settings.keys)))
 
     async def action_quit(self) -> None:
         """Leave: stop and save the reply being written, and go when it has been shown."""
@@ -134,6 +164,10 @@ class FiresideApp(App[None]):
         self.run_worker(self._save_and_end(), group="end", exclusive=True)
 
     async def _save_and_end(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Saves):
+                with suppress(Exception):
+                    screen.save_now()
         with suppress(Exception):
             await asyncio.wait_for(self.session.close(), CLOSING_SECONDS)
         os._exit(128 + signal.SIGHUP)

@@ -6,27 +6,30 @@ from typing import TYPE_CHECKING
 
 from fireside.conversations.types import StoredMessage
 from fireside.models.types import Message
+from tui.attach.attachment import attachments_of, with_data
 
 if TYPE_CHECKING:
     from agents.turn import Turn
     from tui.session import ChatSession
 
 
-def turn_of(session: ChatSession, reply: StoredMessage) -> Turn:
-    """What the loop needs to answer the message above `reply`. Raises StorageError."""
+def turn_of(session: ChatSession, path: list[StoredMessage], draft: str | None = None, *, begun: str = "") -> Turn:
+    """What the loop needs to answer the last message of `path`, or else `draft` behind it.
+
+    begun: the reply's beginning, which stands already.
+    """
     from agents.approval import allowing
     from agents.budget import Budget
     from agents.remembered import rules_for
     from agents.turn import Turn
 
-    assert reply.parent is not None
-    wanted, documents, tools = session.settings.reply, session.settings.documents, session.tools
-    path = session.store.path(reply.parent)
+    documents, tools = session.settings.documents, session.tools
+    asked = () if draft is None else (Message("user", draft),)
     return Turn(
-        messages=(Message("system", session.system), *as_prompt(path)),
-        sampling=wanted.sampling(),
-        max_tokens=wanted.max_tokens,
-        adapters=(session.adapter,) if session.adapter else (),
+        messages=(Message("system", session.system), *as_prompt(path), *asked),
+        sampling=session.sampling,
+        max_tokens=session.max_tokens,
+        adapters=session.adapters,
         library=session.library,
         tools=tools,
         rules=(*allowing(sorted(session.allowed)), *(rules_for(session.folder) if tools else ())),
@@ -37,6 +40,7 @@ def turn_of(session: ChatSession, reply: StoredMessage) -> Turn:
         passages=documents.passages,
         expand_tokens=documents.expand_tokens,
         keep=True,
+        reply_prefix=begun,
     )
 
 
@@ -53,5 +57,5 @@ def as_prompt(path: list[StoredMessage]) -> list[Message]:
             if messages and messages[-1].role == "user":
                 messages.pop()
             continue
-        messages.append(Message(stored.role, stored.text))
+        messages.append(Message(stored.role, with_data(stored.text, attachments_of(stored))))
     return messages

@@ -1,4 +1,4 @@
-"""The open chat: the one owner of its conversation, model, adapter, library and tools, and of what a turn is made of.
+"""The open chat: the one owner of its conversation, of what it is held with (`held.Held`), and of its turns.
 
 Nothing here knows of a terminal: the screens, and the tests, call these methods and read the events of `write`.
 """
@@ -6,55 +6,52 @@ Nothing here knows of a terminal: the screens, and the tests, call these methods
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from agents.events import Event, TurnFailed
+from fireside.context_parts import Upcoming
 from fireside.conversations.store import ConversationStore
 from fireside.conversations.types import Conversation, StoredMessage
-from fireside.errors import FiresideError, ModelError, StorageError, ToolError
-from fireside.models.types import AdapterUse, ChatModel, Message, ModelInfo
+from fireside.errors import FiresideError, StorageError
+from fireside.models.types import ChatModel, Role
 from fireside.settings import Settings
 from fireside.text import for_terminal_line
-from tui.libraries import library_of
+from tui.attach.attachment import Attachment, as_details, attachments_of, gather, with_data
+from tui.held import Held
 from tui.prompting import as_prompt, turn_of
-from tui.servers import Servers
+from tui.undos import Undos
 
 if TYPE_CHECKING:
-    from agents.builtin.ask import Ask
     from agents.loop import Approve
-    from agents.tools import Tool
-    from rag.library import Library
+    from rag.types import Passage
 
 TITLE_LENGTH = 60
 
+Organise = Literal["pin", "unpin", "archive", "unarchive", "tag", "untag"]
+_OPPOSITE: dict[Organise, Organise] = {
+    "pin": "unpin",
+    "unpin": "pin",
+    "archive": "unarchive",
+    "unarchive": "archive",
+    "tag": "untag",
+    "untag": "tag",
+}
 
-class ChatSession:
+
+class ChatSession(Held):
     """One open conversation and what it is held with. `conversation` is None until the first message is sent."""
 
     def __init__(
         self, store: ConversationStore, settings: Settings, open_model: Callable[[str | None], ChatModel]
     ) -> None:
         """`open_model` gives the model of a name, or the settings' own for None; nothing is loaded by it."""
+        super().__init__(settings, open_model)
         self.store = store
-        self.settings = settings
-        self.model = open_model(None)
-        self.info: ModelInfo | None = None
         self.conversation: Conversation | None = None
-        self.adapter: AdapterUse | None = None
-        self.library: Library | None = None
-        self.library_name: str | None = None
-        self.tools: tuple[Tool, ...] = ()
-        self.tools_on = False
-        self.servers = Servers()
-        self.folder: Path | None = settings.tools.folder
-        self.allowed: set[str] = set(settings.tools.allowed)
-        self.system = settings.reply.system
-        self.note: Callable[[str], None] = lambda text: None  # told what the person should know and no event says
-        self.ask_person: Ask | None = None
-        self._open_model = open_model
+        self.undos = Undos()
         self._stop: asyncio.Event | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -65,8 +62,8 @@ class ChatSession:
         return self._stop is not None
 
     @property
-    def _open_id(self) -> int | None:
-        return self.conversation.id if self.conversation else None
+    def _open_conversation(self) -> Conversation | None:
+        return self.conversation
 
     @property
     def title(self) -> str:
@@ -79,20 +76,37 @@ class ChatSession:
             return []
         return self.store.path(self.conversation.head)
 
-    async def start_model(self) -> ModelInfo:
-        """Load the model if it is not loaded. Raises ModelError."""
-        self.info = await self.model.start()
-        return self.info
+    async def upcoming(
+        self, draft: str, *, search: bool = False, pasted: Mapping[str, str] = MappingProxyType({})
+    ) -> Upcoming | None:
+        """What the next prompt is made of, were `draft` sent now; None where the model is not loaded or is busy.
 
-    async def tokens_used(self) -> int:
-        """How much of the context the conversation takes, in tokens; 0 where the model is not loaded or is busy."""
-        try:
-            messages = self.messages()
-            if self.info is None or self.busy or not messages:
-                return 0
-            return await self.model.count_tokens((Message("system", self.system), *as_prompt(messages)))
-        except (ModelError, StorageError):
-            return 0
+        search: find the passages that the library would give, too. pasted: folded texts in the draft, by their marks.
+        Raises FiresideError.
+        """
+        from agents.upcoming import upcoming
+
+        attached = await self.attach(draft, pasted)
+        if self.info is None or self.busy:
+            return None
+        path = self.messages()
+        turn = turn_of(self, path, with_data(draft, attached))
+        data = [each.data for stored in path for each in attachments_of(stored)] + [each.data for each in attached]
+        passages: Sequence[Passage] = ()
+        if search and self.library is not None and draft:
+            passages = await asyncio.to_thread(self.library.search, draft, turn.passages)
+        return await upcoming(turn, self.model, persona=self.persona or "", passages=passages, attached=data)
+
+    def recover(self) -> None:
+        """Mark what a killed process was writing, erase what was deleted last time. Raises StorageError."""
+        self.store.recover()
+        self._erase()
+
+    def _erase(self) -> None:
+        from agents.traces import forget_conversation
+
+        for conversation_id in self.store.purge():
+            forget_conversation(conversation_id)
 
     # Conversations
 
@@ -100,157 +114,122 @@ class ChatSession:
         """Leave the conversation; the next message begins another. The adapter and the library stay."""
         self._refuse_while_busy()
         self.conversation = None
-        self.system = self.settings.reply.system
-        self.allowed = set(self.settings.tools.allowed)
+        self._begin_with(None)
 
     def open(self, conversation_id: int) -> Conversation:
         """Go to a saved conversation; `restore` then brings back its adapter and library."""
         self._refuse_while_busy()
         self.conversation = self.store.get(conversation_id)
-        self.system = self.conversation.system
-        self.allowed = set(self.settings.tools.allowed)
+        self._begin_with(self.conversation)
         return self.conversation
-
-    async def restore(self) -> list[FiresideError]:
-        """Take up the adapter and the library the conversation was held with; return what could not be had."""
-        if self.conversation is None:
-            return []
-        problems: list[FiresideError] = []
-        adapter, library = self.conversation.adapter, self.conversation.library
-        wanted = self.adapter.spec if self.adapter else None
-        try:
-            if adapter != wanted:
-                await self.use_adapter(adapter)
-        except FiresideError as error:
-            self.adapter = None
-            problems.append(error)
-        try:
-            if library != self.library_name:
-                await self.use_library(library)
-        except FiresideError as error:
-            self.library = self.library_name = None
-            problems.append(error)
-        return problems
 
     def rename(self, title: str, conversation_id: int | None = None) -> None:
         """Give the open conversation, or another, a title."""
         chosen = conversation_id or (self.conversation.id if self.conversation else None)
         if chosen is None:
             raise FiresideError("there is nothing to rename yet", "send a message first")
-        changed = self.store.change(chosen, title=for_terminal_line(title, 200))
+        before = self.store.get(chosen)
+        changed = self.store.change(chosen, title=for_terminal_line(title, 200), titled_by="person")
+        old, by = before.title, before.titled_by
+        self.undos.add("the new title", lambda: self.store.change(chosen, title=old, titled_by=by))
         if self.conversation and self.conversation.id == chosen:
             self.conversation = changed
 
     def delete(self, conversation_id: int) -> None:
-        """Delete a conversation with its messages and the runs behind them; where it is the open one, begin another."""
-        from agents.traces import forget_conversation
-
+        """Delete a conversation; where it is the open one, begin another. It can be undone until Fireside ends, which
+        erases it with its messages and the runs behind them."""
         if self.conversation and self.conversation.id == conversation_id:
             self.new()
+        title = for_terminal_line(self.store.get(conversation_id).title, 40) or "untitled"
         self.store.delete(conversation_id)
-        forget_conversation(conversation_id)
+        self.undos.add(f"the deletion of “{title}”", lambda: self.store.undelete(conversation_id))
 
-    def change_system(self, system: str) -> None:
-        """Set the system prompt of the open conversation, or of the one that the next message begins."""
-        self.system = system
-        self._keep(system=system)
+    def organise(self, conversation_id: int, act: Organise, tag: str = "") -> None:
+        """Pin or archive a conversation, or what was; give it a tag, or take it away. It can be undone."""
+        store, back = self.store, _OPPOSITE[act]
+        acts: dict[Organise, Callable[[], object]] = {
+            "pin": lambda: store.pin(conversation_id),
+            "unpin": lambda: store.pin(conversation_id, False),
+            "archive": lambda: store.archive(conversation_id),
+            "unarchive": lambda: store.archive(conversation_id, False),
+            "tag": lambda: store.tag(conversation_id, tag),
+            "untag": lambda: store.untag(conversation_id, tag),
+        }
+        acts[act]()
+        self.undos.add(f"to {act}", acts[back])
+        if self.conversation and self.conversation.id == conversation_id:
+            self._read_again()
 
-    # What the conversation is held with
-
-    async def use_model(self, name: str) -> ModelInfo:
-        """Chat with another model. The old one stays where the new one cannot be loaded. Raises ModelError."""
+    def undo(self) -> str:
+        """Take back the last act that can be undone; what it was, "" where there is none. Raises StorageError."""
         self._refuse_while_busy()
-        model = self._open_model(name)
-        info = await model.start()
-        if self.busy:
-            # A reply was begun while the other model loaded: it must not lose its own.
-            await model.close()
-            self._refuse_while_busy()
-        old, self.model, self.info = self.model, model, info
-        await old.close()
-        # An adapter belongs to the model it was trained on.
-        self.adapter = None
-        self._keep(model=model.name, adapter=None)
-        return info
+        undone = self.undos.undo()
+        self._read_again()
+        return undone
 
-    async def use_adapter(self, spec: str | None) -> None:
-        """Apply the adapter `NAME[:SCALE]` from the next reply on, or none. Raises AdapterError, ModelError."""
-        adapter: AdapterUse | None = None
-        before = self._open_id
-        if spec is not None:
-            from fireside.models.adapters import resolve
+    async def title_by_model(self) -> bool:
+        """Let the model give the open conversation a title, where nobody has; whether it did."""
+        from fireside.conversations.titles import title
 
-            info = await self.start_model()
-            adapter = await asyncio.to_thread(resolve, spec, info.sha256, info.architecture)
-        if before is not None and self._open_id != before:
-            # The person has gone to another conversation, which keeps its own.
-            return
-        self.adapter = adapter
-        self._keep(adapter=self.adapter.spec if self.adapter else None)
-
-    async def use_library(self, name: str | None) -> None:
-        """Answer from the document library `name`, or from none. Raises DocumentError."""
-        library: Library | None = None
-        before, old = self._open_id, self.library
-        if name is not None:
-            library = await asyncio.to_thread(library_of, self.settings.documents, name)
-        if before is not None and self._open_id != before:
-            # The person has gone to another conversation, which keeps its own.
-            return
-        self.library, self.library_name = library, name
-        if old is not None and not self.busy:
-            await asyncio.to_thread(old.close)
-        self._choose_tools()
-        self._keep(library=self.library_name)
-
-    def use_tools(self, on: bool, folder: Path | None = None) -> None:
-        """Let the assistant ask for tools, or not; a `folder` confines the file tools. Raises ToolError."""
-        before = (self.tools_on, self.folder)
-        self.tools_on, self.folder = on, folder or self.folder
-        try:
-            self._choose_tools()
-        except ToolError:
-            self.tools_on, self.folder = before
-            raise
-
-    async def use_server(self, name: str) -> tuple[str, ...]:
-        """Start an MCP server and offer its tools; a line on each thing of it that is left out. Raises ToolError."""
-        notes = await self.servers.use(name)
-        self.tools_on = True
-        self._choose_tools()
-        return notes
-
-    async def drop_server(self, name: str) -> bool:
-        """End an MCP server; False where it does not run."""
-        dropped = await self.servers.drop(name)
-        self._choose_tools()
-        return dropped
-
-    def _choose_tools(self) -> None:
-        """The tools that the settings want offered and that have what they need."""
-        if not self.tools_on:
-            self.tools = ()
-            return
-        from tui.offered import offered_tools
-
-        library, passages = self.library, self.settings.documents.passages
-        search = None if library is None else lambda question: library.search(question, passages)
-        offered = offered_tools(self.settings.tools.offered, self.folder, search, self.ask_person, self.note)
-        self.tools = (*offered, *self.servers.tools)
+        asked = self.conversation
+        if asked is None or asked.titled_by != "first words" or self.busy:
+            return False
+        written = await title(self.model, as_prompt(self.messages()))
+        if not written or self.conversation is None or self.conversation.id != asked.id:
+            return False
+        self._keep(title=written, titled_by="model")
+        return True
 
     # Turns
 
-    def send(self, text: str) -> StoredMessage:
+    async def attach(
+        self, text: str, pasted: Mapping[str, str] = MappingProxyType({}), message_id: int | None = None
+    ) -> tuple[Attachment, ...]:
+        """What goes with `text`: files that it names by `@path`, folded texts by their marks (`pasted`), and what goes
+        with the message that it is edited from. Raises DocumentError."""
+        if "@" not in text and "[" not in text:
+            return ()
+        if message_id is not None:
+            known = attachments_of(self.store.message(message_id))
+        else:
+            # A mark that was brought back by Up; a file is read anew.
+            known = tuple(each for stored in self.messages() for each in attachments_of(stored))
+            known = tuple(each for each in known if not each.mention.startswith("@"))
+        return await asyncio.to_thread(gather, text, pasted, known)
+
+    def send(self, text: str, attached: Sequence[Attachment] = ()) -> StoredMessage:
         """Save the person's message and an empty reply below it; return the reply, which `write` fills."""
         self._refuse_while_busy()
+        return self._add_reply(self._ask(text, attached).id)
+
+    def keep_replies(
+        self,
+        question: str | None,
+        attached: Sequence[Attachment],
+        replies: Sequence[tuple[str, Mapping[str, Any]]],
+        chosen: int,
+    ) -> None:
+        """Save replies that were written side by side, with their details, below `question` and what goes with it, or
+        below the last one asked; show the `chosen` one."""
+        self._refuse_while_busy()
+        asked = next((each for each in reversed(self.messages()) if each.role == "user"), None)
+        if question is not None or asked is None:
+            asked = self._ask(question or "", attached)
+        for text, details in [*replies[:chosen], *replies[chosen + 1 :], replies[chosen]]:
+            self._add(asked.id, "assistant", text, details)
+
+    def _ask(self, text: str, attached: Sequence[Attachment]) -> StoredMessage:
+        """Save the person's message, in a new conversation where none is open."""
         if self.conversation is None:
             self.conversation = self.store.create(self.system, self.model.name, for_terminal_line(text, TITLE_LENGTH))
             self._keep(
-                adapter=self.adapter.spec if self.adapter else None,
+                adapter=self.adapter_spec,
                 library=self.library_name,
+                persona=self.persona,
+                parameters=dict(self.parameters) or None,
+                tools=self.kept_tools,
             )
-        asked = self._add(self.conversation.head, "user", text)
-        return self._add_reply(asked.id)
+        return self._add(self.conversation.head, "user", text, as_details(attached))
 
     def retry(self, message_id: int) -> StoredMessage:
         """Begin another reply beside the one given (or below the person's message given); return it for `write`."""
@@ -261,13 +240,54 @@ class ChatSession:
             raise FiresideError("this message has nothing before it to answer", "retry a reply instead")
         return self._add_reply(parent)
 
-    def edit(self, message_id: int, text: str) -> StoredMessage | None:
+    def edit(self, message_id: int, text: str, attached: Sequence[Attachment] = ()) -> StoredMessage | None:
         """Save `text` beside the message given. For the person's own, return a new reply for `write`; an edited reply
         stands as it is written, and None is returned."""
         self._refuse_while_busy()
         message = self.store.message(message_id)
-        edited = self._add(message.parent, message.role, text)
+        edited = self._add(message.parent, message.role, text, as_details(attached))
         return self._add_reply(edited.id) if message.role == "user" else None
+
+    def go_on(self, message_id: int, text: str | None = None) -> StoredMessage:
+        """Begin to write on behind a reply, and return the message for `write`: the reply itself where nothing follows
+        it, or else another beside it. text: what is gone on with in place of the reply's own, always in another."""
+        self._refuse_while_busy()
+        message = self.store.message(message_id)
+        if message.role != "assistant" or message.parent is None:
+            raise FiresideError("only a reply can be gone on with", "choose one of the assistant's messages")
+        begun = message.text if text is None else text
+        if text is None and not self.store.children(message_id):
+            self.store.write(message_id, begun, "streaming", message.details)
+            self._stop = asyncio.Event()
+            return self.store.message(message_id)
+        reply = self._add_reply(message.parent)
+        self.store.write(reply.id, begun, "streaming", {})
+        return self.store.message(reply.id)
+
+    def rewrite(self, message_id: int, text: str) -> None:
+        """Change a message in place, whoever wrote it; nothing is answered anew, and it can be undone."""
+        self._refuse_while_busy()
+        self.store.rewrite(message_id, text)
+        self.undos.add("the edit", lambda: self.store.revert(message_id))
+
+    def remove(self, message_id: int) -> None:
+        """Take a message out with all that follows it; it can be undone."""
+        self._refuse_while_busy()
+        self.store.remove_branch(message_id)
+        self._read_again()
+        self.undos.add("the removal", lambda: self.store.restore_branch(message_id))
+
+    async def alternatives(self, message_id: int, end: int, count: int = 10) -> list[tuple[str, float]]:
+        """The most likely tokens behind the first `end` characters of a reply, with their probabilities, best first.
+        Raises ModelError."""
+        from agents.alternatives import alternatives
+
+        self._refuse_while_busy()
+        await self.start_model()
+        message = self.store.message(message_id)
+        assert message.parent is not None
+        turn = turn_of(self, self.store.path(message.parent), begun=message.text[:end])
+        return await alternatives(turn, self.model, count)
 
     def sibling(self, message_id: int, step: int) -> bool:
         """Show the message `step` places beside this one, and what follows it; False where there is none."""
@@ -290,7 +310,7 @@ class ChatSession:
         stop = self._stop = self._stop or asyncio.Event()
         self._idle.clear()
         stopped = asyncio.ensure_future(stop.wait())
-        events = record_turn(self.store, reply.id, self._turn(reply, approve))
+        events = record_turn(self.store, reply.id, self._turn(reply, approve), begun=reply.text)
         step: asyncio.Future[Event] | None = None
         try:
             while True:
@@ -327,9 +347,9 @@ class ChatSession:
         """Stop and save the reply being written, let go of the model, close the store."""
         self.stop()
         await self._idle.wait()
-        await self.servers.close()
-        with suppress(ModelError):
-            await self.model.close()
+        await self._let_go()
+        with suppress(StorageError):
+            self._erase()
         self.store.close()
 
     async def _turn(self, reply: StoredMessage, approve: Approve) -> AsyncGenerator[Event, None]:
@@ -339,7 +359,8 @@ class ChatSession:
 
         try:
             await self.start_model()
-            turn = turn_of(self, reply)
+            assert reply.parent is not None
+            turn = turn_of(self, self.store.path(reply.parent), begun=reply.text)
         except FiresideError as error:
             yield TurnFailed(error.message, error.hint)
             return
@@ -349,10 +370,10 @@ class ChatSession:
             async for event in events:
                 yield event
 
-    def _add(self, parent: int | None, role: str, text: str) -> StoredMessage:
+    def _add(self, parent: int | None, role: Role, text: str, details: Mapping[str, Any]) -> StoredMessage:
         assert self.conversation is not None
         try:
-            return self.store.add(self.conversation.id, parent, role, text)  # type: ignore[arg-type]  # a stored role
+            return self.store.add(self.conversation.id, parent, role, text, details=dict(details))
         finally:
             self._read_again()
 
@@ -372,11 +393,7 @@ class ChatSession:
             except StorageError:
                 self.conversation = None
 
-    def _keep(self, **fields: str | None) -> None:
+    def _keep(self, **fields: Any) -> None:
         """Save fields of the open conversation; one that is not begun has none."""
         if self.conversation is not None:
-            self.conversation = self.store.change(self.conversation.id, **fields)  # type: ignore[arg-type]  # names checked by the store
-
-    def _refuse_while_busy(self) -> None:
-        if self.busy:
-            raise FiresideError("a reply is still being written", "Escape stops it")
+            self.conversation = self.store.change(self.conversation.id, **fields)

@@ -12,6 +12,9 @@ from fireside.errors import FiresideError
 Choices = Literal[
     "",
     "conversations",
+    "tags",
+    "personas",
+    "parameters",
     "models",
     "libraries",
     "adapters",
@@ -22,6 +25,7 @@ Choices = Literal[
     "data",
     "stories",
     "themes",
+    "compared",
 ]
 """What a command's argument is chosen from; empty where it is free text or there is none."""
 
@@ -52,29 +56,46 @@ COMMANDS = (
     SlashCommand("help", "", "commands and keys"),
     SlashCommand("new", "", "start a new conversation", keys="ctrl+n"),
     SlashCommand("open", "[TITLE]", "open another conversation", "conversations"),
-    SlashCommand("search", "TEXT", "find text in all conversations"),
+    SlashCommand("search", "[TEXT]", "find text in all conversations, while you type", keys="ctrl+f"),
+    SlashCommand("find", "[TEXT]", "find text in this conversation"),
+    SlashCommand("tree", "", "every branch of this conversation, to go to any message", keys="f3"),
     SlashCommand("rename", "[TITLE]", "rename this conversation"),
-    SlashCommand("delete", "", "delete this conversation"),
+    SlashCommand("pin", "", "keep this conversation at the top of the list, or let it go"),
+    SlashCommand("archive", "", "take this conversation out of the list, or put it back"),
+    SlashCommand("tag", "NAME", "give this conversation a tag, or take it away", "tags"),
+    SlashCommand("delete", "", "delete this conversation; /undo brings it back"),
     SlashCommand("retry", "", "write the last reply again, beside the old one"),
     SlashCommand("edit", "", "change your last message, keeping the old one"),
+    SlashCommand("continue", "", "write on behind the last reply"),
     SlashCommand("copy", "", "copy the last reply"),
+    SlashCommand("code", "", "copy a code block of the last reply"),
+    SlashCommand("undo", "", "take back the last deletion, edit in place, removal or move"),
     SlashCommand("system", "[TEXT]", "change the system prompt of this conversation"),
+    SlashCommand("persona", "[NAME|off|keep NAME]", "go on as a persona, or keep this chat's setup as one", "personas"),
+    SlashCommand("set", "[NAME VALUE]", "change sampling or length in this conversation alone", "parameters"),
     SlashCommand("model", "[NAME]", "chat with another model", "models"),
+    SlashCommand("compare", "[MODEL|ADAPTER]", "two replies side by side; alone, with and without adapter", "compared"),
+    SlashCommand("models", "", "every model: what fits, details, getting and removing one"),
+    SlashCommand("context", "", "what the next prompt is made of, part by part", keys="f2"),
     SlashCommand("docs", "[NAME|off]", "answer from a document library", "libraries"),
-    SlashCommand("library", "[NAME]", "look into a document library: passages, and why one is found", "libraries"),
+    SlashCommand("library", "[NAME]", "look into a document library; add, sync and remove documents", "libraries"),
     SlashCommand("source", "[NUMBER]", "open a source of the last reply, at its page or line"),
-    SlashCommand("adapter", "[NAME[:SCALE]|off]", "apply a fine-tuned adapter", "adapters"),
-    SlashCommand("tools", "[on|off|FOLDER]", "let the assistant use tools, file tools inside FOLDER", "tools"),
+    SlashCommand("adapter", "[NAME[:SCALE][+NAME...]|off]", "apply fine-tuned adapters", "adapters"),
+    SlashCommand("adapters", "", "every adapter and its card; blend several, check one again"),
+    SlashCommand("tools", "[on|off|FOLDER]", "look at the tools; switch them on, files in FOLDER", "tools"),
     SlashCommand("mcp", "[NAME|off]", "use the tools of an MCP server; alone, list the servers", "servers"),
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),
     SlashCommand("trace", "", "what happened behind the last reply: calls, approvals, results"),
     SlashCommand("traces", "", "the runs that used tools, of all conversations"),
     SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the runs", "configs"),
+    SlashCommand("evals", "", "results of evaluations, and two of them side by side"),
     SlashCommand("data", "FILE", "look at training data as the model is trained on it", "data"),
     SlashCommand("story", "[NAME]", "write a story", "stories"),
-    SlashCommand("export", "FILE", "save this conversation as .md or .json"),
-    SlashCommand("import", "FILE", "bring in a conversation saved as .json"),
-    SlashCommand("theme", "[dark|light]", "change the colours", "themes"),
+    SlashCommand("export", "FILE", "save this conversation as .md, .html or .json"),
+    SlashCommand("import", "FILE", "bring in conversations: Fireside's, ChatGPT's, Ollama's, lists of messages"),
+    SlashCommand("settings", "", "look at all settings and change them", keys="f9"),
+    SlashCommand("theme", "[NAME]", "change the colours, as in /theme nord", "themes"),
+    SlashCommand("tour", "", "five steps through what there is"),
     SlashCommand("quit", "", "leave"),
 )
 
@@ -83,13 +104,15 @@ COMMANDS = (
 class Completion:
     """One line of the dropdown: what is shown, what it means, and the prompt's text once it is taken.
 
-    `final` says that nothing more is needed, so that Enter may run the line at once.
+    `final` says that nothing more is needed, so that Enter may run the line at once. cursor: how many characters of the
+    line stand before the cursor then, None for all.
     """
 
     label: str
     summary: str
     line: str
     final: bool
+    cursor: int | None = None
 
 
 class UnknownCommand(FiresideError):
@@ -145,5 +168,6 @@ def complete(text: str, choices: Callable[[Choices], Sequence[str]]) -> list[Com
     offered = choices(command.choices)
     begins = [choice for choice in offered if choice.lower().startswith(typed.lower())]
     contains = [choice for choice in offered if typed.lower() in choice.lower() and choice not in begins]
-    found = [choice for choice in begins + contains if choice != typed]
+    # What is written whole needs nothing more: Enter must not take another that holds it.
+    found = [] if typed in offered else begins + contains
     return [Completion(choice, "", f"/{command.name} {choice}", final=True) for choice in found]

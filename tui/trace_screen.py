@@ -17,6 +17,7 @@ from agents.traces import Traces
 from fireside.errors import FiresideError
 from fireside.text import for_terminal_line
 from tui.actions import bindings
+from tui.lists import LineTree
 from tui.trace_tree import Kind, Node, tree_of
 
 _LOOK_S = 0.5
@@ -49,7 +50,7 @@ class TraceScreen(Screen[None]):
         """What is asked, and the tree."""
         with Vertical(id="trace"):
             yield Static(id="trace-title", markup=False)
-            tree: Tree[None] = Tree("")
+            tree: LineTree[None] = LineTree("")
             tree.show_root = False
             tree.guide_depth = 2
             yield tree

@@ -157,7 +157,8 @@ def truncated(example: Example, max_length: int) -> Example | None:
 
 def stops(example: Example, vocabulary: Vocabulary) -> bool:
     """Whether the example trains an end of turn at all."""
-    return any(vocabulary.ends_turn(label) for label in example.labels[1:] if label != IGNORED)
+    # Nearly always it is the last one.
+    return any(vocabulary.ends_turn(label) for label in reversed(example.labels[1:]) if label != IGNORED)
 
 
 def rows_named(rows: Sequence[int]) -> str:

@@ -21,6 +21,8 @@ from fireside.models.types import AdapterUse
 ADAPTER_FILE, CARD_FILE = "adapter.gguf", "card.json"
 BASE_SHA256_KEY, BASE_NAME_KEY = "fireside.base.sha256", "fireside.base.name"
 _LARGEST_SCALE = 10.0
+SEPARATOR = "+"
+"""Stands between adapters that are applied together; no name holds it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Card:
 
 
 def list_adapters() -> list[Card]:
-    """The cards of all adapters, by name; a folder without a readable card is left out."""
+    """The cards of all adapters, by name; `list_damaged` has the folders without a readable card."""
     cards = []
     for name in _names():
         try:
@@ -58,6 +60,22 @@ def list_adapters() -> list[Card]:
         except AdapterError:
             continue
     return cards
+
+
+def list_damaged() -> list[tuple[str, AdapterError]]:
+    """The folders of adapters that have no readable card, by name, each with what is wrong and what to do."""
+    damaged = []
+    for name in _names():
+        try:
+            _read_card(paths.adapters_folder() / name)
+        except AdapterError as error:
+            damaged.append((name, error))
+    return damaged
+
+
+def check_file(name: str) -> None:
+    """Raises AdapterError where the adapter's own file is missing or damaged, whatever its card says."""
+    _adapter_header(paths.adapters_folder() / name / ADAPTER_FILE)
 
 
 def find_adapter(name: str) -> Card:
@@ -103,6 +121,19 @@ def resolve(text: str, base_sha256: str, base_architecture: str) -> AdapterUse:
     if header.text("general.architecture") != base_architecture:
         raise _other_model(name, f"a model of the architecture {header.text('general.architecture')}")
     return AdapterUse(name, path, scale)
+
+
+def resolve_all(text: str, base_sha256: str, base_architecture: str) -> tuple[AdapterUse, ...]:
+    """The adapters of `NAME[:SCALE]+NAME[:SCALE]...`, which are added to the model together, each as in `resolve`.
+
+    Raises AdapterError, also where one is named twice.
+    """
+    uses = tuple(resolve(each.strip(), base_sha256, base_architecture) for each in text.split(SEPARATOR))
+    names = [use.name for use in uses]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise AdapterError(f"the adapter {twice!r} is named twice", "name each one once, with its scale")
+    return uses
 
 
 def import_adapter(source: Path, name: str) -> Card:

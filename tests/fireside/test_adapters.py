@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from fireside.errors import AdapterError, FiresideError
 from fireside.models.adapters import (
+    check_file,
     find_adapter,
     import_adapter,
     list_adapters,
+    list_damaged,
     remove_adapter,
     resolve,
+    resolve_all,
     split_scale,
 )
 
@@ -176,3 +179,25 @@ def test_removing_takes_the_whole_folder_even_a_damaged_one(home):
     assert list((home / "adapters").iterdir()) == []
     with pytest.raises(AdapterError, match="no adapter"):
         remove_adapter("kitchen")
+
+
+def test_several_are_resolved_together_each_with_its_scale(home):
+    keep(home, "kitchen")
+    keep(home, "garden")
+    uses = resolve_all("kitchen:0.7 + garden", BASE, "llama")
+    assert [(use.name, use.scale) for use in uses] == [("kitchen", 0.7), ("garden", 1.0)]
+    with pytest.raises(AdapterError, match="'kitchen' is named twice"):
+        resolve_all("kitchen:0.7+kitchen:0.2", BASE, "llama")
+    with pytest.raises(AdapterError, match="there is no adapter ''"):
+        resolve_all("kitchen+", BASE, "llama")
+
+
+def test_a_folder_without_a_card_is_damaged_and_a_torn_file_is_found(home):
+    folder = keep(home, "kitchen")
+    (home / "adapters" / "uncarded").mkdir()
+    check_file("kitchen")
+    ((name, error),) = list_damaged()
+    assert (name, error.hint) == ("uncarded", "remove it: fireside adapters remove uncarded")
+    (folder / "adapter.gguf").write_bytes(b"GGUF")
+    with pytest.raises(AdapterError):
+        check_file("kitchen")

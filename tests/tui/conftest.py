@@ -110,7 +110,7 @@ def chat_with(tmp_path: Path) -> Callable[..., Any]:
     ) -> AsyncIterator[Chat]:
         store = ConversationStore(tmp_path / "conversations.db")
         scripted = model or ScriptedModel(replies)
-        session = ChatSession(store, Settings(), lambda name: scripted)
+        session = ChatSession(store, Settings(titles="first words"), lambda name: scripted)
         application = FiresideApp(session, **app)
         async with application.run_test(size=size) as pilot:
             chat = Chat(application, pilot, session, store, scripted)
@@ -118,6 +118,12 @@ def chat_with(tmp_path: Path) -> Callable[..., Any]:
             yield chat
 
     return running
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """`wait_until`, for apps that a test makes itself."""
+    return wait_until
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ async def test_an_unknown_command_is_one_notice_with_the_nearest_match(chat_with
 
 
 async def test_help_lists_every_command_and_escape_closes_it(chat_with: Callable[..., Any]) -> None:
-    async with chat_with(size=(100, 60)) as chat:
+    async with chat_with(size=(100, 90)) as chat:
         await chat.write("/help")
         await chat.until(lambda: isinstance(chat.app.screen, HelpDialog))
         assert all(command.usage in chat.text for command in COMMANDS)
@@ -72,12 +72,13 @@ async def test_search_goes_to_the_message(chat_with: Callable[..., Any]) -> None
         await chat.write("/new")
         await chat.send("One and one?")
         await chat.write("/search burns")
-        await chat.until(lambda: isinstance(chat.app.screen, ChoiceDialog))
-        assert "Oak burns long." in chat.text
+        await chat.shows("Oak burns long.")
+        await chat.shows("1 found")
         await chat.pilot.press("enter")
         await chat.until(lambda: chat.texts() == ["Which wood?", "Oak burns long."])
+        chat.screen.prompt.focus()
         await chat.write("/search zebra")
-        await chat.shows("no conversation holds 'zebra'")
+        await chat.shows("nothing holds all of these words")
 
 
 async def test_rename_by_argument_and_by_dialog(chat_with: Callable[..., Any]) -> None:
@@ -94,15 +95,13 @@ async def test_rename_by_argument_and_by_dialog(chat_with: Callable[..., Any]) -
         await chat.until(lambda: chat.store.conversations()[0].title == "Firewood!")
 
 
-async def test_delete_asks_first(chat_with: Callable[..., Any]) -> None:
+async def test_delete_begins_another_conversation(chat_with: Callable[..., Any]) -> None:
     async with chat_with([["Oak."]]) as chat:
+        await chat.write("/delete")
+        await chat.shows("nothing was said yet")
         await chat.send("Which wood?")
-        for key, left in (("n", 1), ("escape", 1), ("y", 0)):
-            await chat.write("/delete")
-            await chat.until(lambda: isinstance(chat.app.screen, ConfirmDialog))
-            await chat.pilot.press(key)
-            await chat.until(lambda: chat.app.screen is chat.screen)
-            await chat.until(lambda expected=left: len(chat.store.conversations()) == expected)
+        await chat.write("/delete")
+        await chat.shows("deleted “Which wood?”")
         await chat.shows("Ask anything")
 
 
@@ -124,8 +123,6 @@ async def test_the_sidebar_opens_renames_and_deletes(chat_with: Callable[..., An
         await chat.until(lambda: chat.session.title == "Which wood?!")
         await chat.until(lambda: chat.app.screen is chat.screen)
         await chat.pilot.press("d")
-        await chat.until(lambda: isinstance(chat.app.screen, ConfirmDialog))
-        await chat.pilot.press("y")
         await chat.until(lambda: [one.title for one in chat.store.conversations()] == ["One and one?"])
 
 
@@ -246,10 +243,10 @@ async def test_export_writes_markdown_and_json_and_asks_before_it_replaces(
 ) -> None:
     async with chat_with([["Oak."]]) as chat:
         await chat.write("/export x.md")
-        await chat.shows("nothing to export yet")
+        await chat.shows("nothing was said yet")
         await chat.send("Which wood?")
         await chat.write(f"/export {tmp_path / 'chat.txt'}")
-        await chat.shows("neither .md nor .json")
+        await chat.shows("neither .md nor .html nor .json")
         await chat.write(f"/export {tmp_path / 'chat.md'}")
         await chat.shows("saved as")
         assert "Oak." in (tmp_path / "chat.md").read_text("utf-8")
@@ -276,7 +273,7 @@ async def test_an_exported_conversation_comes_back(chat_with: Callable[..., Any]
         assert [message.text for message in chat.session.messages()] == ["Which wood?", "Oak."]
         (tmp_path / "other.json").write_text("{}", "utf-8")
         await chat.write(f"/import {tmp_path / 'other.json'}")
-        await chat.shows('it lacks "format"')
+        await chat.shows("holds no conversation that Fireside knows")
         await chat.write(f"/import {tmp_path / 'missing.json'}")
         await chat.shows("missing.json")
 
@@ -341,7 +338,7 @@ async def test_train_with_a_config_that_is_not_there_is_one_notice(chat_with: Ca
 
 
 async def test_story_opens_by_name_and_from_the_list(chat_with: Callable[..., Any]) -> None:
-    from tui.story import StoryScreen
+    from tui.story.screen import StoryScreen
 
     async with chat_with() as chat:
         await chat.write("/story lighthouse")

@@ -90,8 +90,8 @@ async def test_typing_a_command_offers_completions(chat_with: Callable[..., Any]
         await chat.pilot.press("/", "t")
         assert dropdown.display
         offered = [completion.label.split()[0] for completion in dropdown.completions]
-        assert offered == ["/tools", "/trace", "/traces", "/train", "/theme"]
-        await chat.pilot.press("down", "down", "down", "down", "tab")
+        assert offered == ["/tree", "/tag", "/tools", "/trace", "/traces", "/train", "/theme", "/tour"]
+        await chat.pilot.press(*["down"] * 6, "tab")
         assert chat.screen.prompt.text == "/theme "
         await chat.shows("› dark" if dropdown.place is not None else "dark")
         await chat.pilot.press("l", "enter")
@@ -111,3 +111,11 @@ async def test_escape_closes_the_list_and_keeps_the_text(chat_with: Callable[...
         await chat.pilot.press("escape")
         assert not chat.screen.query_one(Dropdown).display
         assert chat.screen.prompt.text == "/n"
+
+
+async def test_keys_count_in_the_order_they_were_pressed(chat_with: Callable[..., Any]) -> None:
+    """A slow moment: letters and Enter reach the app together."""
+    async with chat_with([["Oak."]]) as chat:
+        for key in ("w", "h", "y", "enter"):
+            chat.app.post_message(events.Key(key, key if len(key) == 1 else "\r"))
+        await chat.until(lambda: chat.texts() == ["why", "Oak."])

@@ -169,7 +169,7 @@ async def test_an_adapter_that_is_gone_is_a_problem_told_not_a_conversation_lost
     session.open(session.conversation.id)
     problems = await session.restore()
     assert len(problems) == 2
-    assert session.adapter is None
+    assert session.adapters == ()
     assert session.library is None
 
 

@@ -48,3 +48,20 @@ async def test_stopped_while_it_thinks(chat_with: Callable[..., Any]) -> None:
         await chat.settled()
         assert "▸ thought for 2 words" in chat.text
         assert chat.session.messages()[-1].status == "stopped"
+
+
+async def test_a_key_unfolds_them_while_they_come(chat_with: Callable[..., Any]) -> None:
+    more, reply = asyncio.Event(), asyncio.Event()
+    async with chat_with([[Thinking("Dry wood "), more, Thinking("burns well."), reply, "Oak."]]) as chat:
+        await chat.write("Which wood?")
+        await chat.shows("thinking… 2 words")
+        await chat.pilot.press("ctrl+t")
+        await chat.shows("Dry wood")
+        more.set()
+        await chat.shows("Dry wood burns well.")
+        await chat.pilot.press("ctrl+t")
+        await chat.until(lambda: "Dry wood" not in chat.text)
+        assert "thinking… 4 words" in chat.text
+        reply.set()
+        await chat.settled()
+        assert "▸ thought for 4 words" in chat.text

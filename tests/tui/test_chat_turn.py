@@ -12,7 +12,6 @@ from fireside.conversations.store import ConversationStore
 from fireside.errors import ModelError, StorageError, WorkerDied
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import ModelInfo
-from tui.chat.message import MessageView
 from tui.chat.reply import LiveReply
 
 
@@ -143,18 +142,16 @@ async def test_a_message_sent_while_the_model_loads_waits_for_it(chat_with: Call
         await chat.shows("Here I am.")
 
 
-async def test_a_second_message_waits_in_the_prompt(chat_with: Callable[..., Any]) -> None:
+async def test_a_command_can_be_run_while_a_reply_is_written(chat_with: Callable[..., Any]) -> None:
     more = asyncio.Event()
     async with chat_with([["One", more, "."]]) as chat:
         await chat.write("First.")
         await chat.shows("One")
-        await chat.write("Second.")
+        await chat.write("/new")
         await chat.shows("Escape stops it")
-        assert chat.screen.prompt.text == "Second."
         more.set()
         await chat.settled()
         assert chat.texts() == ["First.", "One."]
-        assert "Escape stops it" not in chat.text
 
 
 async def test_leaving_in_mid_reply_saves_what_came(chat_with: Callable[..., Any], tmp_path: Any) -> None:
@@ -169,22 +166,6 @@ async def test_leaving_in_mid_reply_saves_what_came(chat_with: Callable[..., Any
     store = ConversationStore(tmp_path / "conversations.db")
     assert (store.message(reply).text, store.message(reply).status) == ("Kept", "stopped")
     store.close()
-
-
-async def test_a_long_conversation_mounts_only_its_tail(chat_with: Callable[..., Any]) -> None:
-    async with chat_with() as chat:
-        conversation = chat.store.create("s", "m", "Long")
-        parent = None
-        for number in range(100):
-            parent = chat.store.add(
-                conversation.id, parent, "user" if number % 2 == 0 else "assistant", f"line {number}"
-            ).id
-        await chat.write("/open Long")
-        await chat.shows("line 99")
-        assert len(chat.screen.query(MessageView)) == 30
-        chat.screen.transcript.scroll_home(animate=False)
-        await chat.until(lambda: len(chat.screen.query(MessageView)) == 60)
-        assert chat.screen.transcript.views[0].message.text == "line 40"
 
 
 async def test_a_full_disk_is_one_notice_and_the_text_stays_on_the_screen(

@@ -247,6 +247,11 @@ def test_adapters_are_listed_shown_and_removed(home, capsys):
     assert "base alone" in capsys.readouterr().out
     assert main(["adapters", "show", "kitchen", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verify"] == SCORES
+    (home / "adapters" / "uncarded").mkdir()
+    assert main(["adapters", "list"]) == 0
+    assert "uncarded  damaged: the card of the adapter 'uncarded' cannot be read; remove it" in capsys.readouterr().out
+    assert main(["adapters", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["name"] == "uncarded"
     assert main(["adapters", "remove", "kitchen"]) == 0
     assert not (home / "adapters" / "kitchen").exists()
     assert main(["adapters", "import", "none.gguf"]) == 1

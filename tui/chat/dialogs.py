@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, Literal, TypeVar
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -16,29 +17,24 @@ from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from agents.events import ApprovalAsked
+from fireside.errors import FiresideError
 from fireside.text import for_terminal, for_terminal_line
-from tui.actions import bindings
+from tui.action_table import ACTIONS
+from tui.actions import bindings, written_keys
 from tui.approving import lasting_rule, risk_line, sources_line
 from tui.chat.rendering import preview, written_arguments
+from tui.lists import LineList
 from tui.slash import COMMANDS
 
 Approval = Literal["once", "always", "folder", "never", "deny"]
 ResultT = TypeVar("ResultT")
 
-KEYS = (
-    ("Enter", "send"),
-    ("Ctrl+J, Shift+Enter, Alt+Enter", "new line"),
-    ("Escape", "stop the reply; what came is kept"),
-    ("Up, Down", "what you sent before"),
-    ("Alt+Up", "go to the messages; Escape comes back"),
-    ("e, r, c, t", "on a message: edit, retry, copy, show the thoughts"),
-    ("Left, Right", "on a message: its other versions"),
-    ("Ctrl+B", "conversations"),
-    ("Ctrl+N", "new conversation"),
-    ("Ctrl+P", "command palette"),
-    ("Ctrl+C", "copy the selection, or stop the reply; twice to quit"),
-    ("Ctrl+Q", "quit"),
-)
+_NAMED = (
+    "prompt.send", "prompt.new-line", "prompt.previous", "chat.stop", "chat.messages", "chat.conversations",
+    "chat.new", "message.edit", "message.retry", "message.copy", "message.thoughts", "message.previous", "message.next",
+    "chat.interrupt", "app.palette", "app.help", "app.quit",
+)  # fmt: skip
+"""The actions that the help names; F1 names all."""
 
 
 class Dialog(ModalScreen[ResultT], Generic[ResultT]):
@@ -54,6 +50,35 @@ class Dialog(ModalScreen[ResultT], Generic[ResultT]):
     def action_cancel(self) -> None:
         """Close without an answer."""
         self.dismiss(self._cancelled)
+
+
+class Answers(Static):
+    """The keys that answer a dialog, each with what it means; a click on one answers too."""
+
+    def __init__(self, answers: Sequence[tuple[str, str, str]], between: str) -> None:
+        """answers: key, meaning, and the screen's action. between: what stands between two of them."""
+        super().__init__(markup=False, classes="keys")
+        self._answers, self._between = answers, between
+
+    def on_mount(self) -> None:
+        """Write them in the theme's colours."""
+        colours = self.app.theme_variables
+        lines = []
+        for key, meaning, act in self._answers:
+            line = Text.assemble((key, f"bold {colours['user']}"), (meaning, colours["muted"]))
+            # In the text itself, so that a line that is broken in two answers the same on both.
+            line.stylize(Style(meta={"answer": act}))
+            lines.append(line)
+        self.update(Text(self._between).join(lines))
+
+    async def on_click(self, event: events.Click) -> None:
+        """Answer."""
+        act = event.style.meta.get("answer")
+        if isinstance(act, str):
+            await self.app.run_action(act, self.screen)
+
+
+_ANSWERS: dict[str, Approval] = {"a": "once", "A": "always", "F": "folder", "N": "never", "d": "deny"}
 
 
 class ApprovalDialog(Dialog[Approval]):
@@ -81,7 +106,7 @@ class ApprovalDialog(Dialog[Approval]):
                     yield Static(for_terminal_line(asked.reason, 400), markup=False, classes="note")
                 yield Static(self._call(), markup=False)
             yield Static(Text(risk_line(asked), style=colours["muted"]), markup=False, classes="note")
-            yield Static(self._keys(), markup=False, classes="keys")
+            yield Answers(self._keys(), "\n")
 
     def _call(self) -> Text:
         """The tool and its own words for what it will do, or else every argument on a line of its own."""
@@ -96,8 +121,7 @@ class ApprovalDialog(Dialog[Approval]):
             call.append(for_terminal(written).replace("\n", "\n    "), style=colours["foreground"])
         return call
 
-    def _keys(self) -> Text:
-        colours = self.app.theme_variables
+    def _keys(self) -> list[tuple[str, str, str]]:
         keys = [("a", "allow once"), ("A", "always in this conversation"), ("d", "deny")]
         if self._folder:
             exactly = bool(lasting_rule(self._asked, "allow").arguments)
@@ -105,9 +129,7 @@ class ApprovalDialog(Dialog[Approval]):
                 ("F", f"always {'exactly this ' if exactly else ''}in {self._folder}"),
                 ("N", f"never this tool in {self._folder}"),
             ]
-        return Text("\n").join(
-            Text.assemble((key, f"bold {colours['user']}"), (f"  {meaning}", colours["muted"])) for key, meaning in keys
-        )
+        return [(key, f"  {meaning}", f"answer('{_ANSWERS[key]}')") for key, meaning in keys]
 
     def action_answer(self, answer: Approval) -> None:
         """Close with the answer. Without a folder there is nothing to remember it for."""
@@ -131,7 +153,7 @@ class ConfirmDialog(Dialog[bool]):
             yield Static(for_terminal_line(self._question), markup=False, classes="heading")
             if self._note:
                 yield Static(for_terminal_line(self._note), markup=False, classes="note")
-            yield Static("y yes   n no", markup=False, classes="keys")
+            yield Answers([("y", " yes", "yes"), ("n", " no", "cancel")], "   ")
 
     def action_yes(self) -> None:
         """Close with yes."""
@@ -171,11 +193,21 @@ class TextDialog(Dialog[str]):
         with Vertical(classes="panel"):
             yield Static(self._heading, markup=False, classes="heading")
             yield TextArea(for_terminal(self._text), compact=True, highlight_cursor_line=False)
-            yield Static("Ctrl+S saves   Escape leaves it", markup=False, classes="keys")
+            yield Static("Ctrl+S saves   Ctrl+G opens your editor   Escape leaves it", markup=False, classes="keys")
 
     def action_save(self) -> None:
         """Close with the text; an empty one changes nothing."""
         self.dismiss(for_terminal(self.query_one(TextArea).text).strip())
+
+    def action_editor(self) -> None:
+        """Write on in the person's own editor."""
+        from tui.editor import edited
+
+        area = self.query_one(TextArea)
+        try:
+            area.text = edited(self.app, area.text)
+        except FiresideError as error:
+            self.query_one(".keys", Static).update(for_terminal_line(f"✗ {error.message}", 200))
 
 
 class ChoiceDialog(Dialog[int | None]):
@@ -189,7 +221,7 @@ class ChoiceDialog(Dialog[int | None]):
         """The lines."""
         with Vertical(classes="panel"):
             yield Static(self._heading, markup=False, classes="heading")
-            yield OptionList(*(Option(for_terminal_line(line)) for line in self._lines), compact=True, markup=False)
+            yield LineList(*(Option(for_terminal_line(line)) for line in self._lines), compact=True, markup=False)
             yield Static("Enter opens   Escape leaves", markup=False, classes="keys")
 
     @on(OptionList.OptionSelected)
@@ -202,8 +234,18 @@ class HelpDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """keys: the person's own, by action."""
         super().__init__(None)
+        self._rows = [
+            (
+                written_keys(keys.get(action.name, action.keys).split(",")),
+                ("on a message: " if action.where == "message" else "") + action.summary,
+            )
+            for name in _NAMED
+            for action in ACTIONS
+            if action.name == name
+        ]
 
     def compose(self) -> ComposeResult:
         """Two tables, scrolled together."""
@@ -212,7 +254,7 @@ class HelpDialog(Dialog[None]):
                 yield Static("Commands", markup=False, classes="heading")
                 yield Static(self._table([(command.usage, command.summary) for command in COMMANDS]), markup=False)
                 yield Static("Keys", markup=False, classes="heading second")
-                yield Static(self._table(KEYS), markup=False)
+                yield Static(self._table(self._rows), markup=False)
             yield Static("Escape closes", markup=False, classes="keys")
 
     def _table(self, rows: Sequence[tuple[str, str]]) -> Table:

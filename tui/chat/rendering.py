@@ -11,9 +11,14 @@ from rich.text import Text
 
 from fireside.conversations.types import StoredMessage
 from fireside.text import for_terminal, for_terminal_line
-from tui.chat.markdown import Colours, FinishedMarkdown
+from tui.attach.attachment import attachments_of, with_sizes
+from tui.chat.markdown import Colours
 from tui.event_lines import plan_line
 
+SHOWN = 24_000
+"""Characters of a message's text that are drawn in the transcript, some six thousand tokens."""
+SHOWN_LINES = 800
+"""Lines of it."""
 RESULT_LINES = 3
 RESULT_WIDTH = 200
 QUOTE_LENGTH = 160
@@ -29,9 +34,10 @@ MARKS = {"asked": "○", "done": "●", "denied": "⊘", "failed": "✕", "inval
 
 def user_message(message: StoredMessage, place: tuple[int, int], colours: Colours) -> RenderableType:
     """What the person wrote, as it stands, and which of its siblings it is (`place`: index from 0, count)."""
-    text = Text(for_terminal(message.text))
-    line = _siblings(place, colours)
-    return Group(text, line) if line else text
+    safe = for_terminal(with_sizes(message.text, attachments_of(message)))
+    text = Text(beginning(safe))
+    lines = [line for line in (left_out(len(safe) - len(text), colours), _siblings(place, colours)) if line]
+    return Group(text, *lines) if lines else text
 
 
 def assistant_message(
@@ -41,6 +47,13 @@ def assistant_message(
 
     thoughts: show what the model thought, not only that it did.
     """
+    return Group(*assistant_parts(message, place, colours, thoughts=thoughts))
+
+
+def assistant_parts(
+    message: StoredMessage, place: tuple[int, int], colours: Colours, *, thoughts: bool = False
+) -> list[RenderableType]:
+    """`assistant_message` as what stands one below the other, each block of the text by itself."""
     details = message.details
     parts: list[RenderableType] = []
     thought = details.get("thinking")
@@ -62,10 +75,16 @@ def assistant_message(
         parts.append(checklist(plan, colours))
     if (calls or plan) and message.text:
         parts.append(Text())
+    text = for_terminal(message.text)
+    begins = beginning(text)
     if details.get("refused"):
-        parts.append(Text(for_terminal(message.text), style=f"italic {colours['caution']}"))
-    elif message.text:
-        parts.append(FinishedMarkdown(for_terminal(message.text)))
+        parts.append(Text(begins, style=f"italic {colours['caution']}"))
+    elif text:
+        from tui.chat.blocks import FinishedMarkdown  # the parser, which the first frame does without
+
+        parts += FinishedMarkdown(begins).parts
+    if hidden := left_out(len(text) - len(begins), colours):
+        parts.append(hidden)
     citations = [citation for citation in details.get("citations") or () if isinstance(citation, dict)]
     if citations:
         parts += [Text(), sources(citations, colours)]
@@ -78,7 +97,19 @@ def assistant_message(
     below = _below(message, place, colours)
     if below:
         parts.append(below)
-    return Group(*parts)
+    return parts
+
+
+def beginning(text: str) -> str:
+    """What is drawn of a text in the transcript: `SHOWN` characters and `SHOWN_LINES` lines at most."""
+    return "\n".join(text[:SHOWN].split("\n", SHOWN_LINES)[:SHOWN_LINES])
+
+
+def left_out(characters: int, colours: Colours) -> Text:
+    """That so many characters of a text are not shown; empty where all are."""
+    if characters <= 0:
+        return Text()
+    return Text(f"… {characters:,} more characters: O on the message opens the whole", style=colours["caution"])
 
 
 def thinking(words: int, colours: Colours) -> Text:
@@ -182,7 +213,7 @@ def _thoughts(thought: str, colours: Colours, *, whole: bool) -> Text:
     """That the model thought before it replied, on one line; where the `whole` is wanted, also what."""
     text = Text(f"{'▾' if whole else '▸'} thought for {len(thought.split())} words", style=colours["muted"])
     if whole:
-        text.append(f"\n{for_terminal(thought.strip())}", style="italic")
+        text.append(f"\n{beginning(for_terminal(thought.strip()))}", style="italic")
     return text
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import ClassVar
 
@@ -12,7 +13,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Static
 
 from agents.events import Event, TextDelta, ToolCallAsked, ToolResult, TurnFinished, TurnsDropped
@@ -24,20 +24,28 @@ from tui.chat.commands.choices import choices
 from tui.chat.commands.conversations import conversation
 from tui.chat.commands.run import run
 from tui.chat.commands.tools import approver, ask_person
-from tui.chat.dialogs import TextDialog
+from tui.chat.gap import Placed
 from tui.chat.message import MessageView
+from tui.chat.message_acts import act
 from tui.chat.prompt import Composer, Prompt
 from tui.chat.reply import LiveReply
+from tui.chat.sending import send_next, submitted
 from tui.chat.sidebar import ConversationList, Sidebar
 from tui.chat.status import Status, StatusLine
 from tui.chat.transcript import Transcript
+from tui.chat.waiting import Waiting
+from tui.context.bar import ContextBar
 from tui.session import ChatSession
 from tui.slash import is_command, parse
+from tui.tour import TouredScreen
 
-STILL_WRITING = "a reply is still being written; Escape stops it"
+_TELLING = 32
+"""Tokens of a prompt from which the time it took tells how fast prompts are read."""
+_TYPING_S = 0.4
+"""Seconds without a key after which the context bar is brought up to date."""
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(TouredScreen):
     """The one screen of the chat."""
 
     AUTO_FOCUS = "#prompt"
@@ -51,9 +59,10 @@ class ChatScreen(Screen[None]):
         self._wanted = (library, adapter)
         self._state = "loading…"
         self._speed = 0.0
-        self._used = 0
-        self._notice = ""
+        self.reading_speed = 0.0
         self._quit_asked = 0.0
+        self._archived = False
+        self.reading_files = False
 
     def compose(self) -> ComposeResult:
         """Conversations at the left; transcript, notice, prompt and status in one column."""
@@ -61,12 +70,15 @@ class ChatScreen(Screen[None]):
         with Vertical(id="main"):
             yield Transcript(lambda: self.session.model.name)
             yield Static(markup=False, id="notice")
+            yield Waiting()
             yield Composer(lambda kind: choices(self, kind))
+            yield ContextBar()
             yield StatusLine()
 
     def on_mount(self) -> None:
         """Take input; everything slower waits until the first frame is on the terminal."""
         self.set_focus(self.prompt)
+        self.prompt.use_keys(self.session.settings.prompt_keys)
         self._show_status()
         self.call_after_refresh(self._begin)
 
@@ -89,7 +101,7 @@ class ChatScreen(Screen[None]):
         """List the conversations, load the model, take up the library and the adapter asked for."""
         library, adapter = self._wanted
         try:
-            self.session.store.recover()
+            self.session.recover()
         except FiresideError as error:
             # A full disk: what is there can be read all the same.
             self.show_error(error)
@@ -115,23 +127,31 @@ class ChatScreen(Screen[None]):
     async def show_conversation(self) -> None:
         """Show the open conversation from the store."""
         messages = self.session.messages()
-        await self.transcript.show([(message, self._place(message)) for message in messages])
-        self._used, self._speed = 0, 0.0
+        await self.transcript.show(self._placed(messages))
+        self._speed = 0.0
         self.prompt.remember([message.text for message in messages if message.role == "user"])
         self.show_sidebar()
         self._show_status()
         self.measure()
 
     @work(group="measure", exclusive=True)
-    async def measure(self) -> None:
-        """Say how full the context is."""
-        self._used = await self.session.tokens_used()
-        self._show_status()
+    async def measure(self, wait_s: float = 0.0) -> None:
+        """Show what the next prompt is made of, once nothing was typed for so long."""
+        await asyncio.sleep(wait_s)
+        draft = self.prompt.text.strip()
+        try:
+            upcoming = await self.session.upcoming("" if is_command(draft) else draft, pasted=self.prompt.pasted)
+        except FiresideError:
+            return  # a draft that does not fit; sending it says so
+        if upcoming is not None and self.is_running:
+            bar = self.query_one(ContextBar)
+            bar.upcoming, bar.tokens_per_s = upcoming, self.reading_speed
 
     def show_sidebar(self) -> None:
         """List the conversations as they are now."""
         opened = self.session.conversation.id if self.session.conversation else None
-        self.query_one(Sidebar).show(self.session.store.conversations(), opened)
+        listed = self.session.store.conversations(archived=self._archived)
+        self.query_one(Sidebar).show(listed, opened, archived=self._archived)
 
     def set_state(self, state: str) -> None:
         """Say what is going on: loading…, thinking…, writing…, ready, no model."""
@@ -140,24 +160,21 @@ class ChatScreen(Screen[None]):
 
     def _show_status(self) -> None:
         session = self.session
-        adapter = session.adapter.spec if session.adapter else ""
         if not self.is_running:
             return
         self.query_one(StatusLine).status = Status(
             self._state,
             session.model.name,
-            adapter,
+            session.adapter_spec or "",
             session.library_name or "",
             "on" if session.tools else "",
             self._speed,
-            (self._used, session.info.context_length if session.info and self._used else 0),
         )
 
     def show_notice(self, text: str, *, error: bool = False) -> None:
         """Say one thing above the prompt, until the next message; an empty text takes it away."""
-        self._notice = text
         notice = self.query_one("#notice", Static)
-        notice.update(for_terminal(text))
+        notice.update(for_terminal(f"✗ {text}" if error else text))
         notice.set_class(error, "error")
         notice.display = bool(text)
 
@@ -165,34 +182,28 @@ class ChatScreen(Screen[None]):
         """Say what failed and what to do."""
         self.show_notice(error.message + (f"\n{error.hint}" if error.hint else ""), error=True)
 
+    def _placed(self, messages: list[StoredMessage]) -> list[Placed]:
+        """Messages of one conversation with their places among their siblings."""
+        places = self.session.store.places(messages[0].conversation) if messages else {}
+        return [(message, places.get(message.id, (0, 1))) for message in messages]
+
     def _place(self, message: StoredMessage) -> tuple[int, int]:
-        siblings = [sibling.id for sibling in self.session.store.siblings(message.id)]
-        return siblings.index(message.id), len(siblings)
+        return self._placed([message])[0][1]
+
+    @on(Prompt.Changed)
+    def _drafted(self) -> None:
+        if not self.session.busy:
+            self.measure(_TYPING_S)
 
     # Turns
 
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
-        if is_command(event.text):
-            try:
-                parse(event.text)
-            except FiresideError as error:
-                # The line stays in the prompt, to be corrected.
-                self.show_error(error)
-                return
-            self.prompt.sent(event.text)
-            self.run_command(event.text)
-        elif self.session.busy:
-            self.show_notice(STILL_WRITING)
-        else:
-            try:
-                reply = self.session.send(event.text)
-            except FiresideError as error:
-                self.show_error(error)
-                return
-            self.prompt.sent(event.text)
-            self.show_notice("")
-            self.write(reply, asked=True)
+        submitted(self, event.text)
+
+    @on(Prompt.Failed)
+    def _failed(self, event: Prompt.Failed) -> None:
+        self.show_error(event.error)
 
     def begin_turn(self, begin: Callable[[], StoredMessage | None]) -> None:
         """Start what an edit or a retry began, showing the branch it made."""
@@ -216,8 +227,10 @@ class ChatScreen(Screen[None]):
             await self.transcript.add(above[-1], self._place(above[-1]))
             self.show_sidebar()
         else:
-            await self.transcript.show([(message, self._place(message)) for message in above])
+            await self.transcript.show(self._placed(above))
         live = await self.transcript.begin_reply()
+        if reply.text:
+            await live.take(TextDelta(reply.text))
         self.prompt.focus()
         try:
             async with aclosing(self.session.write(reply, approver(self))) as events:
@@ -237,11 +250,19 @@ class ChatScreen(Screen[None]):
         await live.end()
         finished = self.session.store.message(reply.id)
         await self.transcript.finish_reply(finished, self._place(finished))
-        if self._notice == STILL_WRITING:
-            self.show_notice("")
         self.set_state("ready" if self.session.info else "no model")
         self.show_sidebar()
         self.measure()
+        send_next(self, finished)
+        if self.session.settings.titles == "model" and finished.status == "complete":
+            self._title()
+
+    @work(group="title")
+    async def _title(self) -> None:
+        """Let the model name a conversation that nobody has named."""
+        with suppress(FiresideError):
+            if await self.session.title_by_model() and self.is_running:
+                self.show_sidebar()
 
     def _follow(self, event: Event) -> None:
         """Say in the status line where the turn is."""
@@ -254,6 +275,9 @@ class ChatScreen(Screen[None]):
                 self.set_state("thinking…")
             case TurnFinished():
                 self._speed = event.timings.tokens_per_s
+                read = event.usage.prompt_tokens - event.usage.cached_tokens
+                if read >= _TELLING and event.timings.prefill_s > 0:
+                    self.reading_speed = read / event.timings.prefill_s
             case TurnsDropped(count):
                 self.show_notice(f"the context is full: the model no longer sees the first {count} messages")
 
@@ -290,10 +314,16 @@ class ChatScreen(Screen[None]):
         else:
             self.prompt.focus()
 
-    def action_messages(self) -> None:
+    async def action_messages(self) -> None:
         """Go from the prompt to the last message."""
+        await self.transcript.show_end()
         if views := self.transcript.views:
             views[-1].focus()
+
+    def action_thoughts(self) -> None:
+        """Unfold or fold what the model thinks while it does."""
+        if self.transcript.live is not None:
+            self.transcript.live.toggle_thoughts()
 
     def action_page(self, step: int) -> None:
         """Scroll the transcript by a page, wherever the cursor is."""
@@ -310,15 +340,11 @@ class ChatScreen(Screen[None]):
     async def run_command(self, line: str) -> None:
         """Carry out a slash command; what goes wrong is one notice."""
         self.show_notice("")
-        try:
-            command, argument = parse(line)
-            await run(self, command.name, argument)
-        except FiresideError as error:
-            self.show_error(error)
-        except OSError as error:
-            # A path that is too long or may not be looked at: the system's word on it is enough.
-            self.show_notice(str(error), error=True)
-        self._show_status()
+        await self._reporting(self._command(line))
+
+    async def _command(self, line: str) -> None:
+        command, argument = parse(line)
+        await run(self, command.name, argument)
 
     @on(Sidebar.Act)
     def _conversation(self, event: Sidebar.Act) -> None:
@@ -326,55 +352,24 @@ class ChatScreen(Screen[None]):
             if self.has_class("narrow"):
                 self.remove_class("browsing")
             self.prompt.focus()
+        elif event.act == "archived":
+            self._archived = not self._archived
+            self.show_sidebar()
         else:
-            self.run_worker(conversation(self, event.act, event.conversation), group="command")
+            doing = conversation(self, event.act, event.conversation)
+            self.run_worker(self._reporting(doing), group="command")
 
     @on(MessageView.Act)
-    async def _message(self, event: MessageView.Act) -> None:
-        view, message = event.view, event.view.message
-        match event.act:
-            case "leave":
-                self.prompt.focus()
-                self.transcript.anchor()
-            case "up" | "down":
-                other = self.transcript.beside(view, -1 if event.act == "up" else 1)
-                if other is not None:
-                    other.focus()
-                elif event.act == "down":
-                    self.prompt.focus()
-                else:
-                    await self.transcript.show_earlier()
-            case "copy":
-                self.app.copy_to_clipboard(for_terminal(message.text))
-                self.show_notice("copied")
-            case "previous" | "next":
-                await self._sibling(message, -1 if event.act == "previous" else 1)
-            case "retry":
-                self.begin_turn(lambda: self.session.retry(message.id))
-            case "edit":
-                self.edit(message)
+    def _message(self, event: MessageView.Act) -> None:
+        self.run_worker(self._reporting(act(self, event.view, event.act)), group="command")
 
-    async def _sibling(self, message: StoredMessage, step: int) -> None:
-        """Show the version before or after a message, keeping the cursor on it."""
+    async def _reporting(self, doing: Awaitable[None]) -> None:
+        """Do it; what goes wrong is one notice."""
         try:
-            shown = [each.id for each in self.session.messages()]
-            if message.id not in shown:
-                return  # A second key, pressed before the first had brought another branch.
-            place = shown.index(message.id)
-            moved = self.session.sibling(message.id, step)
+            await doing
         except FiresideError as error:
             self.show_error(error)
-            return
-        if moved:
-            await self.show_conversation()
-            chosen = self.session.messages()[place].id
-            for view in self.transcript.views:
-                if view.message.id == chosen:
-                    view.focus()
-
-    @work(group="command")
-    async def edit(self, message: StoredMessage) -> None:
-        """Change a message in a dialog; the old one stays as a version."""
-        text = await self.app.push_screen_wait(TextDialog("Edit the message", message.text))
-        if text and text != message.text:
-            self.begin_turn(lambda: self.session.edit(message.id, text))
+        except OSError as error:
+            # A path that is too long or may not be looked at: the system's word on it is enough.
+            self.show_notice(str(error), error=True)
+        self._show_status()

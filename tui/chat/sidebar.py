@@ -18,15 +18,21 @@ from textual.widgets.option_list import Option
 from fireside.conversations.types import Conversation
 from fireside.text import for_terminal_line
 from tui.actions import bindings
+from tui.lists import LineList
 
 
-class ConversationList(OptionList):
+class ConversationList(LineList):
     """The conversations, the one written to last first."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("conversations")
+    HELP = "Your conversations, the one written to last first. Enter, or a click, opens one."
 
     def __init__(self) -> None:
         super().__init__(id="conversations", compact=True, markup=False)
+
+    def action_archived(self) -> None:
+        """List the archived conversations, or the others again."""
+        self.post_message(Sidebar.Act("archived", None))
 
     def action_ask(self, act: str) -> None:
         """Tell the screen which key was pressed, and on which conversation."""
@@ -39,7 +45,7 @@ class Sidebar(Vertical):
     """The list with its heading and its keys."""
 
     class Act(Message):
-        """open, new, rename, delete or leave; on which conversation, where one is highlighted."""
+        """What a key asks for; on which conversation, where one is highlighted."""
 
         def __init__(self, act: str, conversation: int | None) -> None:
             super().__init__()
@@ -53,18 +59,23 @@ class Sidebar(Vertical):
         """Heading, list, keys."""
         yield Static("Conversations", markup=False, classes="heading")
         yield ConversationList()
-        yield Static("n new  r rename  d delete", markup=False, classes="keys")
+        yield Static(
+            "n new  r rename  d delete  u undo\np pin  t tag  a archive  A archived", markup=False, classes="keys"
+        )
 
-    def show(self, conversations: Sequence[Conversation], opened: int | None) -> None:
-        """List these; the open one is highlighted."""
+    def show(self, conversations: Sequence[Conversation], opened: int | None, *, archived: bool = False) -> None:
+        """List these; the open one is highlighted. archived: they are those that are archived."""
+        self.query_one(".heading", Static).update("Archived" if archived else "Conversations")
         conversation_list = self.query_one(ConversationList)
         now = time.time()
         muted = self.app.theme_variables["muted"]
         options = []
         for conversation in conversations:
             title = Text(for_terminal_line(conversation.title, 60) or "untitled", no_wrap=True, overflow="ellipsis")
-            mark = Text("● " if conversation.id == opened else "  ", style=self.app.theme_variables["user"])
-            age = Text(f"  {since(now - conversation.updated)}", style=muted)
+            marks = "●" if conversation.id == opened else "‡" if conversation.pinned else " "
+            mark = Text(f"{marks} ", style=self.app.theme_variables["user"])
+            tags = "".join(f" #{for_terminal_line(tag, 12)}" for tag in conversation.tags[:2])
+            age = Text(f"{tags}  {since(now - conversation.updated)}", style=muted)
             width = max(8, self.size.width - 2 - age.cell_len - mark.cell_len - 1) if self.size.width else 18
             title.truncate(width, overflow="ellipsis", pad=True)
             options.append(Option(Text.assemble(mark, title, age, no_wrap=True), id=str(conversation.id)))

@@ -1,4 +1,4 @@
-"""The status line: what is going on, with what, how fast, and how full the context is."""
+"""The status line: what is going on, with what, and how fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DOTS = {"ready": "success", "stopped": "caution", "no model": "error", "not sav
 
 @dataclass(frozen=True)
 class Status:
-    """What the line says. `state` is a word or two; `context` is (tokens used, tokens there are), (0, 0) if unknown."""
+    """What the line says. `state` is a word or two."""
 
     state: str
     model: str
@@ -24,12 +24,10 @@ class Status:
     library: str = ""
     tools: str = ""
     tokens_per_s: float = 0.0
-    context: tuple[int, int] = (0, 0)
 
 
 def written(status: Status, width: int, colours: Colours) -> Text:
     """The line in at most `width` cells; where it is too long, the least needed parts are left out."""
-    used, total = status.context
     left = Text()
     left.append("● ", style=colours[_DOTS.get(status.state, "user")])
     left.append(status.state, style=colours["foreground"])
@@ -44,21 +42,12 @@ def written(status: Status, width: int, colours: Colours) -> Text:
     right: list[Text] = []
     if status.tokens_per_s:
         right.append(Text(f"{status.tokens_per_s:.0f} tok/s", style=quiet))
-    if total:
-        share = used / total
-        full = colours["error"] if share >= 0.9 else colours["caution"] if share >= 0.75 else quiet
-        right.append(Text(f"{used}/{total}" if width < 60 else f"context {used}/{total} ({share:.0%})", style=full))
     while True:
         start, end = Text("  ").join([left, *parts]), Text("  ").join(right)
         if start.cell_len + end.cell_len + 2 <= width or not (parts or right):
             break
         # The speed goes first, then what is written last at the left.
-        if len(right) > 1:
-            right.pop(0)
-        elif parts:
-            parts.pop()
-        else:
-            right.pop()
+        (right or parts).pop()
     gap = max(1, width - start.cell_len - end.cell_len)
     return Text.assemble(start, " " * gap, end, no_wrap=True, overflow="ellipsis")
 

@@ -30,16 +30,19 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from fireside.models.adapters import list_adapters
+    from fireside.models.adapters import list_adapters, list_damaged
 
-    cards = list_adapters()
+    cards, damaged = list_adapters(), list_damaged()
     if options.json:
-        emit([_document(card) for card in cards])
+        broken = [{"name": name, "problem": error.message, "hint": error.hint} for name, error in damaged]
+        emit([*(_document(card) for card in cards), *broken])
         return 0
-    if not cards:
+    if not cards and not damaged:
         note("there are no adapters yet; fireside tune run CONFIG.toml makes one")
     for card in cards:
         say(f"{card.name}  for {card.base_name or card.architecture}, {_verdict(card)}")
+    for name, error in damaged:
+        say(f"{name}  damaged: {error.message}; {error.hint}")
     return 0
 
 

@@ -41,7 +41,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("text", nargs="*", metavar="TEXT", help="the question; without it, stdin is the question")
     parser.add_argument("--model", help="a model's name or path, or remote:NAME")
-    parser.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply a LoRA adapter")
+    parser.add_argument(
+        "--adapter", action="append", metavar="NAME[:SCALE]", help="apply a LoRA adapter; several together (repeatable)"
+    )
     parser.add_argument("--docs", metavar="LIBRARY", help="answer from this document library, with sources")
     parser.add_argument(
         "--tool", action="append", default=[], metavar="NAME", help="let the model use this tool (may be repeated)"
@@ -257,10 +259,10 @@ async def _turn(
         refuse_yes(tools, options.folder or settings.tools.folder)
     adapters: tuple[AdapterUse, ...] = ()
     if options.adapter:
-        from fireside.models.adapters import resolve
+        from fireside.models.adapters import SEPARATOR, resolve_all
 
         info = await model.start()
-        adapters = (resolve(options.adapter, info.sha256, info.architecture),)
+        adapters = resolve_all(SEPARATOR.join(options.adapter), info.sha256, info.architecture)
     sampling = reply.sampling(options.seed)
     if options.temperature is not None:
         sampling = replace(sampling, temperature=options.temperature)

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+    from tui.session import ChatSession
 
 
 def add_parser(subparsers: Any) -> None:
@@ -12,35 +20,82 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("chat", help="chat in the terminal (what `fireside` alone does)")
     parser.add_argument("--model", metavar="NAME", help="a model of `fireside models list`, a path, or remote:NAME")
     parser.add_argument("--docs", metavar="LIBRARY", help="answer from this document library")
-    parser.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply this adapter")
+    parser.add_argument(
+        "--adapter", action="append", metavar="NAME[:SCALE]", help="apply this adapter; several together (repeatable)"
+    )
+    parser.add_argument(
+        "--plain",
+        action=argparse.BooleanOptionalAction,
+        help="line by line instead of on a full screen, for screen readers (as the setting `plain`)",
+    )
     parser.set_defaults(handler=chat)
 
 
 def chat(options: argparse.Namespace) -> int:
     """Open the chat; return when the person leaves. Raises FiresideError before anything is drawn."""
     from fireside.errors import FiresideError
+    from fireside.models.adapters import SEPARATOR
 
     # Textual draws on stderr, so that all three must be the terminal.
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise FiresideError("the chat needs a terminal", "`fireside ask` takes one question and prints the answer")
+    adapter = SEPARATOR.join(options.adapter) if options.adapter else None
+    if _wants_plain(options.plain):
+        return _open_plain(options.model, options.docs, adapter)
+    return open_chat(options.model, library=options.docs, adapter=adapter)
+
+
+def _wants_plain(asked: bool | None) -> bool:
+    """Whether to chat line by line: as asked on the line, or as set; and where the terminal cannot move its cursor."""
+    from fireside.settings import load
+
+    if asked is not None:
+        return asked
+    return os.environ.get("TERM") == "dumb" or load().plain
+
+
+def _open_plain(model: str | None, library: str | None, adapter: str | None) -> int:
+    """Chat line by line; return when the person leaves. Raises FiresideError."""
+    import asyncio
+
+    from tui.plain.loop import plain_chat
+
+    with _session(model) as session:
+        return asyncio.run(plain_chat(session, library, adapter))
+
+
+@contextmanager
+def _session(model: str | None) -> Iterator[ChatSession]:
+    """A chat on the person's store and settings. Raises FiresideError."""
     from fireside import paths
     from fireside.conversations.store import ConversationStore
     from fireside.models.types import ChatModel
     from fireside.settings import load
-    from tui.app import FiresideApp
     from tui.models import open_model
     from tui.session import ChatSession
 
     settings = load()
 
     def opened(name: str | None) -> ChatModel:
-        return open_model(settings, name or options.model)
+        return open_model(settings, name or model)
 
     paths.ensure_folder(paths.home())
     store = ConversationStore(paths.conversations_database())
     try:
-        app = FiresideApp(ChatSession(store, settings, opened), library=options.docs, adapter=options.adapter)
-        app.run()
-        return app.return_code or 0
+        yield ChatSession(store, settings, opened)
     finally:
         store.close()
+
+
+def open_chat(
+    model: str | None, *, library: str | None = None, adapter: str | None = None, driver: type[Driver] | None = None
+) -> int:
+    """Open the chat in the terminal, or where `driver` draws; return when the person leaves. Raises FiresideError."""
+    from tui.app import FiresideApp
+    from tui.tour import seen_file
+
+    with _session(model) as session:
+        app = FiresideApp(session, library=library, adapter=adapter, tour=driver is None and not seen_file().exists())
+        app.driver_class = driver or app.driver_class
+        app.run()
+        return app.return_code or 0

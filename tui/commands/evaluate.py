@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fireside.errors import DocumentError, FiresideError
 from tui.at_once import each_of
 from tui.commands.actions import add_action
-from tui.commands.evaluate_tools import add_tools_action
+from tui.commands.evaluate_tools import add_keep, add_tools_action
 from tui.commands.reranking import add_rerank, chosen_reranker
 from tui.console import Progress, emit, note, say
 from tui.libraries import encoder_of
@@ -62,6 +62,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="with --library: fit its threshold for refusals on these questions, and keep it",
     )
+    add_keep(rag)
     add_tools_action(actions)
 
 
@@ -75,8 +76,10 @@ def run(options: argparse.Namespace) -> int:
     """Score every corpus of the test set; 0 if all could be scored."""
     if options.calibrate and not options.library:
         raise FiresideError("only a library can be calibrated", "name it with --library")
+    from fireside.evaluations import Evaluation, check_name, keep
     from rag import testsets
 
+    check_name(options.keep)
     scores: dict[str, dict[str, float]] = {}
     items: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="fireside-eval-") as work:
@@ -92,11 +95,22 @@ def run(options: argparse.Namespace) -> int:
                     _answer(options, library, outcomes)
                 scores[corpus.name] = _scores(outcomes)
             items += outcomes
+    kept = Evaluation("rag", str(options.data), _model_name(options), scores, items)
+    name = keep(kept, options.keep) if options.keep != "" else None
     if options.json:
-        emit({"suite": "rag", "scores": scores, "items": items})
+        emit({"suite": "rag", "scores": scores, "items": items, "kept": name})
     else:
         _print_table(scores)
+        if name:
+            note(f"kept as {name}; /evals in the chat shows it beside others")
     return 0
+
+
+def _model_name(options: argparse.Namespace) -> str:
+    """The model that answers; of a search alone, there is none."""
+    from fireside.settings import load
+
+    return (options.model or load().model.name) if options.answers else ""
 
 
 def _library(options: argparse.Namespace, corpus: Corpus, work: Path) -> Library:

@@ -35,13 +35,22 @@ def add_tools_action(actions: Any) -> None:
     )
     tools.add_argument("--limit", type=_count, metavar="N", help="the first N items of each category")
     tools.add_argument("--model", help="the model that is asked: a name or path, or remote:NAME")
-    tools.add_argument("--adapter", metavar="NAME[:SCALE]", help="apply a LoRA adapter")
+    tools.add_argument(
+        "--adapter", action="append", metavar="NAME[:SCALE]", help="apply a LoRA adapter; several together (repeatable)"
+    )
     tools.add_argument("--no-grammar", action="store_true", help="let it write freely, not held to the schemas")
     tools.add_argument("--native", action="store_true", help="let a small model, too, choose among the tools itself")
     tools.add_argument(
         "--template", metavar="NAME", help="write prompts in this named form: chatml, llama2, human-assistant"
     )
     tools.add_argument("--at-once", type=_count, default=1, metavar="N", help="ask N items together")
+    add_keep(tools)
+
+
+def add_keep(parser: argparse.ArgumentParser) -> None:
+    """Add `--keep` and `--no-keep`."""
+    parser.add_argument("--keep", metavar="NAME", help="keep the result under this name (default: suite and time)")
+    parser.add_argument("--no-keep", dest="keep", action="store_const", const="", help="do not keep the result")
 
 
 def _count(text: str) -> int:
@@ -54,16 +63,25 @@ def _count(text: str) -> int:
 def run(options: argparse.Namespace) -> int:
     """Score every item; 0 if all could be asked."""
     from agents.evaluate import document_of, read_items, scores_of
+    from fireside.evaluations import Evaluation, check_name, keep
+    from fireside.settings import load
 
+    check_name(options.keep)
     items = _limited(read_items(options.questions, options.answers), options.limit)
     if not items:
         raise ToolError(f"{options.questions} holds no items", "see fireside eval tools --help")
     outcomes = asyncio.run(_asked(options, items))
     scores = scores_of(outcomes)
+    found = [document_of(outcome) for outcome in outcomes]
+    model = "+".join([options.model or load().model.name, *(options.adapter or ())])
+    kept = Evaluation("tools", str(options.questions), model, scores, found)
+    name = keep(kept, options.keep) if options.keep != "" else None
     if options.json:
-        emit({"suite": "tools", "scores": scores, "items": [document_of(outcome) for outcome in outcomes]})
+        emit({"suite": "tools", "scores": scores, "items": found, "kept": name})
         return 0
     _print_table(scores)
+    if name:
+        note(f"kept as {name}; /evals in the chat shows it beside others")
     for outcome in outcomes:
         if outcome.problem:
             note(f"{outcome.item.id}: {outcome.problem}")
@@ -99,7 +117,7 @@ async def _asked(options: argparse.Namespace, items: Sequence[Item]) -> list[Out
 
 async def _model(options: argparse.Namespace) -> tuple[ChatModel, tuple[Any, ...]]:
     """The model that the options name, and its adapters."""
-    from fireside.models.adapters import resolve
+    from fireside.models.adapters import SEPARATOR, resolve_all
     from fireside.settings import load
     from tui.models import open_for_evaluation
 
@@ -116,7 +134,7 @@ async def _model(options: argparse.Namespace) -> tuple[ChatModel, tuple[Any, ...
     if not options.adapter:
         return model, ()
     info = await model.start()
-    return model, (resolve(options.adapter, info.sha256, info.architecture),)
+    return model, resolve_all(SEPARATOR.join(options.adapter), info.sha256, info.architecture)
 
 
 def _print_table(scores: dict[str, dict[str, float]]) -> None:

@@ -1,4 +1,5 @@
-"""`fireside serve`: an OpenAI-compatible API over the chat model, its adapters and the bundled encoder."""
+"""`fireside serve`: an OpenAI-compatible API over the chat model, its adapters and the bundled encoder; or the app in a
+browser."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 from tui.console import emit, note
 
 DEFAULT_PORT = 11435
+WEB_PORT = 11436
 
 
 def add_parser(subparsers: Any) -> None:
@@ -17,15 +19,19 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "serve",
         allow_abbrev=False,  # `--token SECRET` must not pass for the beginning of --token-file
-        help="an OpenAI-compatible API",
+        help="an OpenAI-compatible API, or the app in a browser",
         description="Serve the model over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, "
         "/health and /metrics. Models are named MODEL or MODEL:ADAPTER. Only this machine can connect; for another "
-        "--host a bearer token of at least 16 characters is needed, in FIRESIDE_SERVE_TOKEN or a file.",
+        "--host a bearer token of at least 16 characters is needed, in FIRESIDE_SERVE_TOKEN or a file. With --web, the "
+        "app itself in a browser of this machine.",
     )
     parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     parser.add_argument(
-        "--port", type=_between(0, 65535), default=DEFAULT_PORT, help=f"0 takes any free one (default {DEFAULT_PORT})"
+        "--port", type=_between(0, 65535), help=f"0 takes any free one (default {DEFAULT_PORT}, of --web {WEB_PORT})"
+    )
+    parser.add_argument(
+        "--web", action="store_true", help="serve the app to a browser of this machine instead, at a secret address"
     )
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="ask clients for the bearer token in this file")
     parser.add_argument(
@@ -46,12 +52,38 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
+    return _run_web(options) if options.web else _run_api(options)
+
+
+def _run_web(options: argparse.Namespace) -> int:
+    from fireside.errors import FiresideError
+    from fireside.settings import load
+    from tui.serve.listen import bound
+    from tui.serve.web import serve_web
+    from tui.theme import THEMES
+
+    if options.token_file is not None:
+        raise FiresideError("--token-file is for the API", "with --web a token is made anew and is in the address")
+
+    def ready(url: str) -> None:
+        if options.json:
+            emit({"url": url})
+        else:
+            note(f"open {url}\nwhoever has this address can use the app; Ctrl-C ends it")
+
+    arguments = ["--model", options.model] if options.model else []
+    port = WEB_PORT if options.port is None else options.port
+    return asyncio.run(serve_web(THEMES[load().theme], arguments, bound(options.host, port), ready))
+
+
+def _run_api(options: argparse.Namespace) -> int:
     from fireside.settings import load
     from tui.models import open_model
     from tui.serve.access import read_token
     from tui.serve.limits import Limits
     from tui.serve.listen import bound, serve
 
+    port = DEFAULT_PORT if options.port is None else options.port
     token = read_token(options.token_file)
     model = open_model(load(), options.model, parallel=options.parallel)
     limits = Limits(
@@ -67,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             note(f"serving {model.name} at {url}/v1")
 
-    return asyncio.run(serve(model, bound(options.host, options.port), token, limits, ready))
+    return asyncio.run(serve(model, bound(options.host, port), token, limits, ready))
 
 
 def _between(least: int, most: int) -> Any:

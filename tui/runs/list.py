@@ -16,6 +16,7 @@ from finetune.status import Status, read_status
 from fireside.errors import FiresideError
 from fireside.text import for_terminal_line
 from tui.actions import bindings
+from tui.lists import RowTable
 from tui.runs.compare import MOST, CompareScreen
 from tui.runs.screen import RunScreen
 
@@ -38,7 +39,7 @@ class RunsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Title, table, and a line for what went wrong."""
         yield Static("Training runs", classes="page-title", markup=False)
-        yield DataTable(id="runs", cursor_type="row")
+        yield RowTable(id="runs", cursor_type="row")
         yield Static(id="runs-said", markup=False)
         yield Footer()
 

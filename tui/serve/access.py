@@ -32,13 +32,21 @@ class Access:
         if self.local and not _names_this_machine(host or ""):
             raise ApiError(403, "this server answers to localhost alone", code="host_not_allowed")
 
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Refuse what a page of another origin sends, as `Origin` tells. Raises ApiError 403.
+
+        Browsers hold no page back from opening a WebSocket to any server, and name the page's origin alone.
+        """
+        if origin is None or origin.lower() != f"http://{host or ''}".lower():
+            raise ApiError(403, "pages of other origins are given no leave", code="origin_not_allowed")
+
     def check_token(self, authorization: str | None) -> None:
         """Raises ApiError 401 without the right token, where one is asked for."""
         if self.token is None:
             return
         scheme, _, given = (authorization or "").partition(" ")
-        # Both are always compared, and in the same time whatever was given.
-        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self.token.encode())
+        # Both are always compared.
+        same = same_secret(given.strip(), self.token)
         if scheme.lower() != "bearer" or not same:
             raise ApiError(
                 401,
@@ -46,6 +54,11 @@ class Access:
                 code="invalid_api_key",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+
+def same_secret(given: str, secret: str) -> bool:
+    """Whether the two are equal, found in the same time whatever was given."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
 
 
 def read_token(file: Path | None) -> str | None:

@@ -33,7 +33,7 @@ class Exchange:
     """A request with its answer. `status` is 0 until the answer has begun."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.method: str = scope["method"]
+        self.method: str = scope.get("method", "GET")  # a WebSocket's handshake names none
         self.path: str = scope["path"]
         self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self._receive, self._send = receive, send

@@ -32,6 +32,12 @@ HEADER_S = 10.0
 CONNECTIONS = 256
 """Open connections; one more is answered with 503."""
 
+WEBSOCKET_BYTES = 4_000_000
+"""The longest message of a WebSocket: what may be pasted at once."""
+
+MOST_APPS = 8
+"""Apps in browser pages at once, each with a model of its own."""
+
 MOST_CHOICES = 128
 """Replies of one request: prompts times `n`."""
 

@@ -16,7 +16,7 @@ from fireside.errors import FiresideError
 from fireside.models.types import ChatModel
 from tui.serve.access import access_for
 from tui.serve.app import App
-from tui.serve.limits import CONNECTIONS, HEADER_S, Limits
+from tui.serve.limits import CONNECTIONS, HEADER_S, WEBSOCKET_BYTES, Limits
 from tui.serve.service import Service
 
 _SECONDS_TO_END = 5
@@ -66,14 +66,20 @@ async def serve(
 
 
 async def run_app(
-    app: Any, listener: socket.socket, ready: Callable[[str], None], lifespan: Literal["on", "off"] = "off"
+    app: Any,
+    listener: socket.socket,
+    ready: Callable[[str], None],
+    lifespan: Literal["on", "off"] = "off",
+    ws: Literal["websockets-sansio", "none"] = "none",
 ) -> int:
     """Serve the ASGI `app` on `listener` until SIGINT or SIGTERM; `ready` is told the URL once. Returns 130 after
-    SIGINT, else 0. lifespan: whether the app is told of its start and its end."""
+    SIGINT, else 0. lifespan: whether the app is told of its start and its end. ws: what speaks WebSocket, if any."""
     config = uvicorn.Config(
         app,
         http=_Protocol,
-        ws="none",
+        ws=ws,
+        ws_max_size=WEBSOCKET_BYTES,
+        ws_per_message_deflate=False,  # nothing is gained between two programs of one machine
         lifespan=lifespan,
         log_config=None,
         log_level="critical",
@@ -140,6 +146,11 @@ class _Protocol(H11Protocol):
         # A request that was sent ahead may be under way by now.
         if not self._answering():
             self._expect_request()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        # The connection is another protocol's from here on, and may be silent for as long as it likes.
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fireside import paths
 from rag.types import Block, Document
 from tui.library.screen import LibraryScreen
 
@@ -80,14 +81,32 @@ async def test_the_attached_library_is_looked_into_and_stays_open(
         assert library.closed == 0
 
 
-async def test_another_library_is_closed_again_and_a_missing_one_is_told(
+async def test_another_library_is_closed_again(
     chat_with: Callable[..., Any], library: WrittenLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("rag.library.library_names", lambda: ["house"])
+    monkeypatch.setattr("rag.library.open_library", lambda *_: library)
     async with chat_with() as chat:
-        await chat.write("/library mouse")
-        await chat.shows("there is no document library 'mouse'")
-        monkeypatch.setattr("rag.library.open_library", lambda *_: library)
         await chat.write("/library house")
         await chat.until(lambda: isinstance(chat.app.screen, LibraryScreen))
         await chat.pilot.press("escape")
         await chat.until(lambda: library.closed == 1)
+
+
+async def test_a_library_that_is_missing_is_made_once_the_person_has_said_so(chat_with: Callable[..., Any]) -> None:
+    async with chat_with() as chat:
+        await chat.write("/library ../mouse")
+        await chat.shows("'../mouse' is not a usable library name")
+        await chat.write("/library mouse")
+        await chat.shows("There is no document library 'mouse'. Make it?")
+        await chat.pilot.press("n")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert not paths.library_folder("mouse").exists()
+        await chat.write("/library mouse")
+        await chat.shows("Make it?")
+        await chat.pilot.press("y")
+        await chat.until(lambda: isinstance(chat.app.screen, LibraryScreen))
+        await chat.shows("holds no documents yet: a adds")
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+    assert paths.library_folder("mouse").is_dir()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from one_screen import OneScreen
+from pytest_textual_snapshot import SVGImageExtension  # type: ignore[import-untyped]  # it ships no types
 from screen_text import shown, shows
+from syrupy.assertion import SnapshotAssertion
 from textual.app import App
 from textual.pilot import Pilot
+from textual.theme import Theme
 from textual.widgets import Input, OptionList
 
 from fireside.errors import DocumentError, FiresideError
 from rag.types import Block, Chunk, Document, Passage
+from tui.jobs import Jobs, Update
 from tui.library import open_file
+from tui.library.ingesting import IngestJob, key_of
 from tui.library.passages import MOST_CHUNKS, cut_document, explained_hit, line_of, ordering_score
 from tui.library.screen import LibraryScreen
-from tui.theme import DARK
+from tui.theme import DARK, LIGHT
 
 TEXT = "# Cabin\n\nThe stove takes birch.\n\nDrain the pump \x1b[2Jbefore frost.\n"
 RULES = Document(
@@ -217,3 +224,26 @@ def test_a_pdf_viewer_is_sent_to_the_page(monkeypatch: pytest.MonkeyPatch) -> No
     assert open_file.viewer_command(Path("a.pptx"), 4)[0] != "okular"
     assert command == ["okular", "--page=4", "a.pdf"]
     assert options["start_new_session"]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+@pytest.mark.parametrize("size", [(100, 26), (60, 20)], ids=["wide", "narrow"])
+async def test_it_looks_as_it_did_while_it_is_filled(
+    theme: Theme, size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    go, now, jobs = threading.Event(), [100.0], Jobs()
+
+    def work(update: Update) -> str:
+        update(0, 4000)
+        now[0] += 10
+        update(1500, 4000)
+        go.wait(10)
+        return ""
+
+    job = jobs.begin(key_of("house"), IngestJob("adding papers", "kB", clock=lambda: now[0]), work)
+    screen = LibraryScreen(cast(Any, WrittenLibrary()), None, jobs)
+    async with OneScreen(screen, theme).run_test(size=size) as pilot:
+        await shows(pilot, "The stove takes birch.", "38%")
+        assert pilot.app.export_screenshot() == snapshot.use_extension(SVGImageExtension)
+        go.set()
+        assert job.wait(10)

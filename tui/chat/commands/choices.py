@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fireside import paths
 from fireside.text import for_terminal_line
 from tui.slash import Choices
-from tui.theme import THEMES
+from tui.theme import THEME_NAMES
 
 if TYPE_CHECKING:
     from tui.chat.screen import ChatScreen
@@ -22,6 +22,16 @@ def choices(screen: ChatScreen, kind: Choices) -> Sequence[str]:
     match kind:
         case "conversations":
             return [for_terminal_line(one.title, 60) for one in screen.session.store.conversations() if one.title]
+        case "tags":
+            return [tag for tag, _ in screen.session.store.tags()]
+        case "personas":
+            from fireside.personas import persona_names
+
+            return [*persona_names(), "off", "keep "]
+        case "parameters":
+            from fireside.settings import SamplingSettings
+
+            return [f"{name} " for name in ("max_tokens", *SamplingSettings.model_fields)]
         case "models":
             from fireside.models.catalog import models
             from tui.models import remote_names
@@ -47,8 +57,14 @@ def choices(screen: ChatScreen, kind: Choices) -> Sequence[str]:
             return sorted(path.name for path in Path.cwd().iterdir() if path.suffix in _DATA_SUFFIXES)
         case "stories":
             return sorted(path.stem for path in paths.stories_folder().glob("*.db"))
+        case "compared":
+            from fireside.models.catalog import models
+            from tui.models import remote_names
+
+            named = [*(model.name for model in models()), *remote_names(screen.session.settings)]
+            return [*_folders(paths.adapters_folder()), *(name for name in named if name != screen.session.model.name)]
         case "themes":
-            return list(THEMES)
+            return THEME_NAMES
         case _:
             return []
 

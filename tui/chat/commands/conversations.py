@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fireside import paths
@@ -10,9 +12,8 @@ from fireside.text import for_terminal_line
 from tui.chat.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 
 if TYPE_CHECKING:
+    from fireside.conversations.types import Conversation
     from tui.chat.screen import ChatScreen
-
-_LARGEST_IMPORT = 100_000_000
 
 
 async def new(screen: ChatScreen, argument: str) -> None:
@@ -41,28 +42,53 @@ async def open_(screen: ChatScreen, argument: str) -> None:
         await _open_id(screen, conversations[chosen].id)
 
 
-async def _open_id(screen: ChatScreen, conversation_id: int) -> None:
-    screen.session.open(conversation_id)
-    await screen.show_conversation()
-    screen.prompt.focus()
-    for problem in await screen.session.restore():
-        screen.show_error(problem)
-
-
 async def search(screen: ChatScreen, argument: str) -> None:
     """Find text in all conversations, and go to what was found."""
-    hits = screen.session.store.search(argument)
-    if not hits:
-        raise FiresideError(f"no conversation holds {argument!r}", "every word must occur; the last may be a beginning")
-    lines = [f"{hit.title or 'untitled'}: {hit.excerpt}" if hit.message is not None else hit.title for hit in hits]
-    chosen = await screen.app.push_screen_wait(ChoiceDialog(f"Found {len(hits)}", lines))
-    if chosen is None:
-        return
-    hit = hits[chosen]
-    if hit.message is not None:
-        screen.session.open(hit.conversation)
-        screen.session.store.select(hit.message)
-    await _open_id(screen, hit.conversation)
+    await _search(screen, argument, here=False)
+
+
+async def find(screen: ChatScreen, argument: str) -> None:
+    """Find text in the open conversation, and go to what was found."""
+    await _search(screen, argument, here=True)
+
+
+async def _search(screen: ChatScreen, argument: str, *, here: bool) -> None:
+    from tui.chat.search_screen import SearchScreen
+
+    session = screen.session
+    opened = session.conversation.id if session.conversation else None
+    hit = await screen.app.push_screen_wait(SearchScreen(session.store, argument, opened, here=here))
+    if hit is not None:
+        await go_to(screen, hit.conversation, hit.message)
+
+
+async def go_to(screen: ChatScreen, conversation_id: int, message_id: int | None) -> None:
+    """Show a conversation, and of it a message on whatever branch, with the cursor on it."""
+    opened = screen.session.conversation
+    if message_id is not None:
+        screen.session.store.select(message_id)
+    if opened is None or opened.id != conversation_id:
+        await _open_id(screen, conversation_id)
+    else:
+        screen.session.open(conversation_id)
+        await screen.show_conversation()
+    if message_id is not None:
+        view = await screen.transcript.reveal(message_id)
+        if view is not None:
+            view.focus()
+
+
+async def tree(screen: ChatScreen, argument: str) -> None:
+    """The tree of the open conversation, to go to any message of any branch."""
+    from tui.chat.tree_screen import TreeScreen
+
+    conversation = _opened(screen)
+    rows = await asyncio.to_thread(screen.session.store.tree, conversation.id)
+    path = [message.id for message in screen.session.messages()]
+    title = for_terminal_line(conversation.title, 60) or "untitled"
+    chosen = await screen.app.push_screen_wait(TreeScreen(title, rows, path))
+    if chosen is not None:
+        await go_to(screen, conversation.id, chosen)
 
 
 async def rename(screen: ChatScreen, argument: str) -> None:
@@ -75,71 +101,124 @@ async def rename(screen: ChatScreen, argument: str) -> None:
 
 async def delete(screen: ChatScreen, argument: str) -> None:
     """Delete the open conversation."""
-    if screen.session.conversation is None:
-        raise FiresideError("there is nothing to delete yet", "send a message first")
-    await conversation(screen, "delete", screen.session.conversation.id)
+    await conversation(screen, "delete", _opened(screen).id)
+
+
+async def pin(screen: ChatScreen, argument: str) -> None:
+    """Keep the open conversation at the top of the list, or let it go."""
+    await conversation(screen, "pin", _opened(screen).id)
+
+
+async def archive(screen: ChatScreen, argument: str) -> None:
+    """Take the open conversation out of the list, or put it back."""
+    await conversation(screen, "archive", _opened(screen).id)
+
+
+async def tag(screen: ChatScreen, argument: str) -> None:
+    """Give the open conversation a tag, or take it away where it has it."""
+    _tag(screen, _opened(screen).id, argument)
 
 
 async def conversation(screen: ChatScreen, act: str, conversation_id: int | None) -> None:
-    """What the list of conversations asks for: new, open, rename or delete."""
-    try:
-        if act == "new":
-            await new(screen, "")
-        elif conversation_id is None:
-            return
-        elif act == "open":
+    """What the list of conversations asks for: new, open, rename, delete, pin, archive, tag or undo."""
+    if act == "new":
+        await new(screen, "")
+        return
+    if act == "undo":
+        screen.action_slash("undo")
+        return
+    if conversation_id is None:
+        return
+    session = screen.session
+    held = session.store.get(conversation_id)
+    match act:
+        case "open":
             if screen.has_class("narrow"):
                 screen.remove_class("browsing")
             await _open_id(screen, conversation_id)
-        elif act == "rename":
-            old = screen.session.store.get(conversation_id).title
-            title = await screen.app.push_screen_wait(LineDialog("Rename the conversation", old))
+            return
+        case "rename":
+            title = await screen.app.push_screen_wait(LineDialog("Rename the conversation", held.title))
             if title:
-                screen.session.rename(title, conversation_id)
-                screen.show_sidebar()
-        elif act == "delete":
-            await _delete_id(screen, conversation_id)
-    except FiresideError as error:
-        screen.show_error(error)
+                session.rename(title, conversation_id)
+        case "delete":
+            was_open = session.conversation is not None and session.conversation.id == conversation_id
+            session.delete(conversation_id)
+            if was_open:
+                await screen.show_conversation()
+            title = for_terminal_line(held.title, 40) or "untitled"
+            screen.show_notice(f"deleted “{title}”; /undo brings it back until Fireside ends")
+        case "pin":
+            session.organise(conversation_id, "unpin" if held.pinned else "pin")
+        case "archive":
+            session.organise(conversation_id, "unarchive" if held.archived else "archive")
+            screen.show_notice("back in the list" if held.archived else "archived: /search finds it, A lists it")
+        case "tag":
+            written = await screen.app.push_screen_wait(LineDialog("Tag: again takes it away", ""))
+            if written:
+                _tag(screen, conversation_id, written)
+    screen.show_sidebar()
 
 
-async def _delete_id(screen: ChatScreen, conversation_id: int) -> None:
-    title = for_terminal_line(screen.session.store.get(conversation_id).title, 40) or "untitled"
-    if await screen.app.push_screen_wait(ConfirmDialog(f"Delete “{title}”?", "It cannot be brought back.")):
-        was_open = screen.session.conversation is not None and screen.session.conversation.id == conversation_id
-        screen.session.delete(conversation_id)
-        if was_open:
-            await screen.show_conversation()
-        else:
-            screen.show_sidebar()
+def _tag(screen: ChatScreen, conversation_id: int, written: str) -> None:
+    has = {tag.casefold() for tag in screen.session.store.get(conversation_id).tags}
+    screen.session.organise(conversation_id, "untag" if written.casefold() in has else "tag", written)
+    tags = ", ".join(screen.session.store.get(conversation_id).tags)
+    screen.show_notice(f"tags: {tags}" if tags else "no tags")
+    screen.show_sidebar()
+
+
+def _opened(screen: ChatScreen) -> Conversation:
+    if screen.session.conversation is None:
+        raise FiresideError("nothing was said yet in this conversation", "send a message first")
+    return screen.session.conversation
+
+
+async def _open_id(screen: ChatScreen, conversation_id: int) -> None:
+    """Show a conversation, and take up what it was held with."""
+    screen.session.open(conversation_id)
+    await screen.show_conversation()
+    screen.prompt.focus()
+    model = screen.session.model.name
+    if screen.session.conversation and screen.session.conversation.model not in ("", model):
+        screen.set_state("loading…")
+    for problem in await screen.session.restore():
+        screen.show_error(problem)
+    screen.set_state("ready" if screen.session.info else "no model")
 
 
 async def export(screen: ChatScreen, argument: str) -> None:
     """Save the open conversation as a file, in the form that its suffix names."""
     from fireside.atomic import write_text
     from fireside.conversations.export import to_json, to_markdown
+    from fireside.conversations.html import to_html
 
-    conversation = screen.session.conversation
-    if conversation is None:
-        raise FiresideError("there is nothing to export yet", "send a message first")
+    conversation, shown = _opened(screen), screen.session.messages()
+    forms: dict[str, Callable[[], str]] = {
+        ".md": lambda: to_markdown(conversation, shown),
+        ".html": lambda: to_html(conversation, shown),
+        ".json": lambda: to_json(conversation, screen.session.store.messages(conversation.id)),
+    }
     path = paths.expanded(argument)
-    if path.suffix not in (".md", ".json"):
-        raise FiresideError(f"{path.name} is neither .md nor .json", "end the file name in .md or .json")
+    if path.suffix not in forms:
+        raise FiresideError(f"{path.name} is neither .md nor .html nor .json", "end the file name in one of them")
     if path.exists() and not await screen.app.push_screen_wait(ConfirmDialog(f"Replace {path.name}?")):
         return
-    if path.suffix == ".md":
-        write_text(path, to_markdown(conversation, screen.session.messages()))
-    else:
-        write_text(path, to_json(conversation, screen.session.store.messages(conversation.id)))
+    write_text(path, await asyncio.to_thread(forms[path.suffix]))
     screen.show_notice(f"saved as {path}")
 
 
 async def import_(screen: ChatScreen, argument: str) -> None:
-    """Bring in a conversation from a file, and go to it."""
-    from fireside.conversations.export import from_json
+    """Bring in conversations from a file: Fireside's own, ChatGPT's export, or lists of messages."""
+    from fireside.conversations.imports import read_file
 
-    path = paths.expanded(argument)
-    if path.is_file() and path.stat().st_size > _LARGEST_IMPORT:
-        raise FiresideError(f"{path.name} is larger than 100 MB", "/import takes what /export saved as .json")
-    saved = from_json(path.read_text("utf-8", "replace"))
-    await _open_id(screen, screen.session.store.restore(*saved).id)
+    screen.show_notice("reading …")
+    found = await asyncio.to_thread(read_file, paths.expanded(argument))
+    store = screen.session.store
+    kept = await asyncio.to_thread(lambda: [store.restore(*each) for each in found.found])
+    if kept:
+        await _open_id(screen, kept[0].id)
+    said = [f"{len(kept)} conversations brought in" if len(kept) != 1 else "one conversation brought in"]
+    screen.show_notice(
+        "\n".join(said + [for_terminal_line(f"{each.place}: {each.reason}", 200) for each in found.refused[:3]])
+    )

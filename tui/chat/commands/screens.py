@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fireside import paths
-from fireside.errors import FiresideError
-from tui.chat.dialogs import ChoiceDialog, HelpDialog, LineDialog
-from tui.libraries import library_of
-from tui.theme import THEMES
+from fireside.errors import FiresideError, did_you_mean
+from tui.chat.dialogs import ConfirmDialog, HelpDialog
+from tui.libraries import encoder_of, library_of
+from tui.slash import is_command
+from tui.theme import THEME_NAMES, textual_name
 
 if TYPE_CHECKING:
     from tui.chat.screen import ChatScreen
@@ -17,7 +18,61 @@ if TYPE_CHECKING:
 
 async def help_(screen: ChatScreen, argument: str) -> None:
     """The commands and keys."""
-    await screen.app.push_screen_wait(HelpDialog())
+    await screen.app.push_screen_wait(HelpDialog(screen.session.settings.keys))
+
+
+async def context(screen: ChatScreen, argument: str) -> None:
+    """Open the context bar: every part of the next prompt."""
+    from tui.context.screen import ContextScreen
+
+    draft = screen.prompt.text.strip()
+    upcoming = await screen.session.upcoming(
+        "" if is_command(draft) else draft, search=True, pasted=screen.prompt.pasted
+    )
+    if upcoming is None:
+        raise FiresideError(
+            "the next prompt is not known yet", "wait until the model is loaded and its reply is written"
+        )
+    await screen.app.push_screen(ContextScreen(upcoming, screen.reading_speed))
+
+
+async def compare(screen: ChatScreen, argument: str) -> None:
+    """Two replies to one question side by side."""
+    from tui.compare.screen import CompareScreen
+    from tui.compare.sides import sides_of
+
+    if screen.session.busy:
+        raise FiresideError("a reply is still being written", "Escape stops it")
+    sides = await sides_of(screen.session, argument)
+    if await screen.app.push_screen_wait(CompareScreen(screen.session, sides)):
+        await screen.show_conversation()
+        screen.show_notice("kept; the other reply is another version of it")
+
+
+async def models(screen: ChatScreen, argument: str) -> None:
+    """Every model; the one that is chosen there is chatted with."""
+    from tui.models_screen.screen import ModelsScreen
+
+    before = screen.session.model.name
+    await screen.app.push_screen_wait(ModelsScreen(screen.session))
+    if screen.session.model.name != before:
+        screen.show_notice(f"chatting with {screen.session.model.name}")
+        screen.transcript.show_welcome()
+        screen.set_state("ready" if screen.session.info else "no model")
+
+
+async def adapters(screen: ChatScreen, argument: str) -> None:
+    """Every adapter; those that are blended there count from the next reply on."""
+    from tui.adapters_screen.screen import AdaptersScreen
+
+    await screen.app.push_screen_wait(AdaptersScreen(screen.session))
+
+
+async def evals(screen: ChatScreen, argument: str) -> None:
+    """Results of evaluations."""
+    from tui.evals.screen import EvalsScreen
+
+    await screen.app.push_screen(EvalsScreen())
 
 
 async def train(screen: ChatScreen, argument: str) -> None:
@@ -49,39 +104,35 @@ async def data(screen: ChatScreen, argument: str) -> None:
 
 
 async def story(screen: ChatScreen, argument: str) -> None:
-    """Write a story: by name, chosen, or new."""
-    from fireside.stories.store import list_stories
-    from tui.story import StoryScreen
+    """Write a story: by name, or one of the list."""
+    from tui.story.screen import StoryScreen
+    from tui.story.side.stories import StoriesScreen
 
-    name = argument
-    if not name:
-        names = [story.name for story in await asyncio.to_thread(list_stories)]
-        chosen = await screen.app.push_screen_wait(ChoiceDialog("Stories", [*names, "a new story"])) if names else 0
-        if chosen is None:
-            return
-        if chosen == len(names):
-            name = await screen.app.push_screen_wait(LineDialog("Name of the new story", ""))
-        else:
-            name = names[chosen]
+    name = argument or await screen.app.push_screen_wait(StoriesScreen())
     if name:
-        adapters = (screen.session.adapter,) if screen.session.adapter else ()
-        await screen.app.push_screen(StoryScreen(name, screen.session.model, adapters))
+        await screen.app.push_screen(StoryScreen(name, screen.session.model, screen.session.adapters))
 
 
 async def library(screen: ChatScreen, argument: str) -> None:
-    """Look into a document library."""
-    from rag.library import DEFAULT, library_names
+    """Look into a document library; one that is not there yet is made, once the person has said so."""
+    from rag.library import DEFAULT, create_library, library_names
     from tui.library.screen import LibraryScreen
 
-    attached = screen.session.library
+    attached, documents, jobs = screen.session.library, screen.session.settings.documents, screen.session.jobs
     if attached is not None and argument in ("", attached.name):
-        await screen.app.push_screen_wait(LibraryScreen(attached))
+        await screen.app.push_screen_wait(LibraryScreen(attached, documents, jobs))
         return
     names = await asyncio.to_thread(library_names)
     name = argument or (names[0] if len(names) == 1 else DEFAULT)
-    library = library_of(screen.session.settings.documents, name)
+    if argument and name not in names:
+        paths.checked_name(name, "library")
+        others = f"There are: {', '.join(names)}." if names else ""
+        asked = ConfirmDialog(f"There is no document library {name!r}. Make it?", others)
+        if not await screen.app.push_screen_wait(asked):
+            return
+    library = library_of(documents, name) if name in names else create_library(name, encoder_of(documents))
     try:
-        await screen.app.push_screen_wait(LibraryScreen(library))
+        await screen.app.push_screen_wait(LibraryScreen(library, documents, jobs))
     finally:
         await asyncio.to_thread(library.close)
 
@@ -105,12 +156,27 @@ async def source(screen: ChatScreen, argument: str) -> None:
     open_document(screen.app, document, int(cited["start"]))
 
 
+async def settings(screen: ChatScreen, argument: str) -> None:
+    """Look at all settings and change them."""
+    from tui.app import FiresideApp
+    from tui.settings_screen.screen import SettingsScreen
+
+    assert isinstance(screen.app, FiresideApp)
+    await screen.app.push_screen(SettingsScreen(screen.app.take_settings))
+
+
+async def tour(screen: ChatScreen, argument: str) -> None:
+    """Five steps through what there is."""
+    screen.show_tour()
+
+
 async def theme(screen: ChatScreen, argument: str) -> None:
     """Change the colours."""
-    if argument not in ("", *THEMES):
-        raise FiresideError(f"there is no theme {argument}", "write /theme dark or /theme light")
+    if argument not in ("", *THEME_NAMES):
+        hint = did_you_mean(argument, THEME_NAMES, "/theme dark or /theme light")
+        raise FiresideError(f"there is no theme {argument}", hint)
     wanted = argument or ("light" if screen.app.current_theme.dark else "dark")
-    screen.app.theme = THEMES[wanted].name
+    screen.app.theme = textual_name(wanted)
     screen.show_sidebar()
 
 

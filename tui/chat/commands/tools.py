@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from agents.loop import Answer, Approve
     from tui.chat.screen import ChatScreen
 
-_NO_RUNS = FiresideError("there are no runs yet", "/tools on lets the assistant use tools; each such turn leaves one")
-
 
 async def tools(screen: ChatScreen, argument: str) -> None:
-    """Which tools there are; on, off, or file tools inside a folder."""
+    """Look at the tools; on, off, or file tools inside a folder."""
     session = screen.session
     if not argument:
-        names = ", ".join(tool.name for tool in session.tools)
-        screen.show_notice(f"tools: {names}" if names else "tools are off; /tools on, or /tools FOLDER for file tools")
+        from tui.tools_screen.screen import ToolsScreen
+
+        await screen.app.push_screen_wait(ToolsScreen(session))
         return
     session.use_tools(argument != "off", None if argument in ("on", "off") else Path(argument))
     names = ", ".join(tool.name for tool in session.tools)
@@ -80,19 +79,9 @@ async def trace(screen: ChatScreen, argument: str) -> None:
 
 async def traces(screen: ChatScreen, argument: str) -> None:
     """All runs that are kept, to choose from."""
-    from agents.traces import Traces
-    from tui.trace_screen import TraceScreen
-    from tui.trace_tree import run_line
+    from tui.trace_list import choose_run
 
-    if not paths.traces_database().is_file():
-        raise _NO_RUNS
-    with closing(Traces()) as kept:
-        runs = kept.runs()
-    if not runs:
-        raise _NO_RUNS
-    chosen = await screen.app.push_screen_wait(ChoiceDialog("Runs", [run_line(run) for run in runs]))
-    if chosen is not None:
-        await screen.app.push_screen(TraceScreen(runs[chosen].id))
+    await choose_run(screen.app)
 
 
 def approver(screen: ChatScreen) -> Approve:

@@ -1,0 +1,1 @@
+"""Two replies to one question, side by side."""

@@ -1,0 +1,1 @@
+"""What the next prompt is made of, for the eye: the bar, and the view it opens."""

@@ -1,0 +1,1 @@
+"""The screen where settings are looked at and changed."""
