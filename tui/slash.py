@@ -87,6 +87,7 @@ COMMANDS = (
     SlashCommand("allow", "TOOL", "let a tool run without asking in this conversation", "tool"),
     SlashCommand("trace", "", "what happened behind the last reply: calls, approvals, results"),
     SlashCommand("traces", "", "the runs that used tools, of all conversations"),
+    SlashCommand("plan", "CONFIG.toml", "what a training run takes: memory, time, disk; then start it", "configs"),
     SlashCommand("train", "[CONFIG.toml]", "fine-tune the model; alone, look at the runs", "configs"),
     SlashCommand("evals", "", "results of evaluations, and two of them side by side"),
     SlashCommand("data", "FILE", "look at training data as the model is trained on it", "data"),

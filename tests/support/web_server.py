@@ -16,7 +16,7 @@ import psutil
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-SECONDS = 60.0
+SECONDS = 10.0
 
 
 class WebServer:

@@ -64,6 +64,10 @@ class Chat:
         """Wait for a condition."""
         await wait_until(self.pilot, holds)
 
+    async def until_seconds(self, seconds: float, holds: Callable[[], object]) -> None:
+        """Wait longer for a condition: where a process of its own is at work."""
+        await wait_until(self.pilot, holds, seconds)
+
     async def shows(self, text: str) -> None:
         """Wait until `text` is on the screen."""
         try:

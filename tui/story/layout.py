@@ -102,15 +102,16 @@ def _broken_by_cells(paragraph: str, width: int) -> tuple[int, ...]:
     starts, taken, space = [0], 0, 0
     for offset, character in enumerate(paragraph):
         size = width_of(character)
-        if taken + size > width and character != " " and offset > starts[-1]:
+        while taken + size > width and character != " " and offset > starts[-1]:
             starts.append(space if space > starts[-1] else offset)
             taken = cells(paragraph[starts[-1] : offset])
         taken += size
-        # Behind a space a row can begin, and before any sign of a script that is written without spaces.
-        if character == " ":
+        # Behind a space a row can begin, and before and behind a sign of a script that is written without spaces;
+        # not before a mark that combines with what stands before it.
+        if character == " " or (size == 0 and space == offset) or (size > 1 and taken <= width):
             space = offset + 1
         elif size > 1:
-            space = offset + 1 if taken <= width else offset
+            space = offset
     return tuple(starts)
 
 

@@ -51,6 +51,7 @@ _COMMANDS: dict[str, Callable[[ChatScreen, str], Awaitable[None]]] = {
     "allow": tools.allow,
     "trace": tools.trace,
     "traces": tools.traces,
+    "plan": screens.plan,
     "train": screens.train,
     "evals": screens.evals,
     "data": screens.data,

@@ -91,6 +91,13 @@ async def train(screen: ChatScreen, argument: str) -> None:
     await screen.app.push_screen(RunScreen(folder))
 
 
+async def plan(screen: ChatScreen, argument: str) -> None:
+    """What a training run will take, before it is started."""
+    from tui.runs.plan_screen import PlanScreen
+
+    await screen.app.push_screen(PlanScreen(paths.expanded(argument)))
+
+
 async def data(screen: ChatScreen, argument: str) -> None:
     """Look at training data as the model sees it."""
     from finetune.data.preview_process import PreviewProcess

@@ -51,7 +51,9 @@ class KeysLine(Static):
         self.write()
 
     def write(self) -> None:
-        """Write the line."""
+        """Write the line, unless the screen was left meanwhile."""
+        if not self.is_attached:
+            return
         colours, width = self.app.theme_variables, self.content_size.width
         active = {name: (keys.split(", ")[0], summary) for keys, summary, name in rows(self.screen.active_bindings)}
         shown = [
