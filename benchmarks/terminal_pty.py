@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Terminal:
@@ -55,6 +56,9 @@ def terminal(command: list[str], columns: int = 120, rows: int = 40) -> Iterator
     """Run a command in a terminal of that size and a FIRESIDE_HOME of its own; it is ended at the end."""
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "FIRESIDE_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        # Compiled once and kept, as an installed program's modules are, wherever this runs.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "fireside-benchmark-compiled")
         began = time.perf_counter()
         process, descriptor = pty.fork()
         if process == 0:

@@ -19,6 +19,7 @@ from fireside import paths
 from fireside.configuration import explained, read_toml
 from fireside.errors import SettingsError, did_you_mean
 from fireside.models.sampling import Sampling
+from fireside.themes import ThemeName as ThemeName
 
 _PREFIX = "FIRESIDE_"
 _NOT_SETTINGS = {"FIRESIDE_HOME", "FIRESIDE_SERVE_TOKEN"}
@@ -203,15 +204,6 @@ class ToolSettings(Group):
     """Tools that run without asking first."""
     max_steps: int = Field(default=6, ge=1, le=50)
     """The most tool calls of one turn."""
-
-
-ThemeName = Literal[
-    "dark", "light", "atom-one-dark", "atom-one-light", "catppuccin-frappe", "catppuccin-latte",
-    "catppuccin-macchiato", "catppuccin-mocha", "dracula", "flexoki", "gruvbox", "monokai", "nord", "rose-pine",
-    "rose-pine-dawn", "rose-pine-moon", "solarized-dark", "solarized-light", "textual-dark", "textual-light",
-    "tokyo-night",
-]  # fmt: skip
-"""The themes of the terminal app: two of its own, then Textual's."""
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -18,16 +18,18 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import WorkerError
 
-from fireside.settings import Settings
 from fireside.text import for_terminal
 from tui.actions import bindings, keymap
 from tui.chat.markdown import rich_theme
 from tui.chat.screen import ChatScreen
-from tui.help_here import HelpHere, places, rows
-from tui.session import ChatSession
+from tui.first import First, first_of
 from tui.slash import COMMANDS
 from tui.terminal_input import decode_input
 from tui.theme import COLOURLESS, TERMINAL_THEMES, THEMES, adopted, textual_name
+
+if TYPE_CHECKING:
+    from fireside.settings import Settings
+    from tui.session import ChatSession
 
 CLOSING_SECONDS = 2.0
 """How long the reply being written may take to be saved when the app leaves."""
@@ -51,22 +53,44 @@ class FiresideApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
+    session: ChatSession
+
     def __init__(
-        self, session: ChatSession, *, library: str | None = None, adapter: str | None = None, tour: bool = False
+        self,
+        session: ChatSession | First,
+        *,
+        library: str | None = None,
+        adapter: str | None = None,
+        tour: bool = False,
     ) -> None:
-        """`library` and `adapter` are taken up by the chat once it stands. tour: show it once the chat stands."""
+        """session: or what the first frame needs, until `take_session`. `library` and `adapter` are taken up by the
+        chat once it stands. tour: show it then."""
         super().__init__()
         self._tour_wanted = tour
         decode_input()
-        self.session = session
-        self._chat = ChatScreen(session, library=library, adapter=adapter)
+        first = session if isinstance(session, First) else first_of(session.settings, session.model.name)
+        self._chat = ChatScreen(first, library=library, adapter=adapter)
+        if not isinstance(session, First):
+            self.take_session(session)
         self._rich_theme_pushed = False
         for theme in THEMES.values():
             self.register_theme(theme)
         for name in TERMINAL_THEMES:
             self.unregister_theme(name)
-        self.theme = textual_name(session.settings.theme)
-        self.set_keymap(keymap(session.settings.keys))
+        self.theme = textual_name(first.theme)
+        self.set_keymap(keymap(first.keys))
+
+    def take_session(self, session: ChatSession) -> None:
+        """The chat that is shown from now on."""
+        self.session = session
+        self._chat.take_session(session)
+        if self.is_running:
+            self._show_tour()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a session yet."""
+        return self._chat.begun
 
     def get_default_screen(self) -> Screen[None]:
         """The chat."""
@@ -89,6 +113,8 @@ class FiresideApp(App[None]):
                 act = partial(self._from_palette, screen, command.name, command.argument_needed)
                 yield SystemCommand(f"/{command.name}", command.summary, act)
         else:
+            from tui.help_here import rows
+
             for keys, summary, name in rows(screen.active_bindings):
                 yield SystemCommand(summary, keys, partial(self._act, screen, name))
         yield from super().get_system_commands(screen)
@@ -127,12 +153,17 @@ class FiresideApp(App[None]):
         """Leave in order when the system or a closing terminal says so."""
         self._colour_markdown()
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_markdown(), immediate=True)
-        if self._tour_wanted:
-            self.call_after_refresh(self._chat.show_tour)
+        if self.begun:
+            self._show_tour()
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGTERM, self._leave)
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    def _show_tour(self) -> None:
+        if self._tour_wanted:
+            self._tour_wanted = False
+            self.call_after_refresh(self._chat.show_tour)
 
     async def on_event(self, event: events.Event) -> None:
         """Pasted text loses here, whatever it is pasted into, what a terminal would act on."""
@@ -142,6 +173,8 @@ class FiresideApp(App[None]):
 
     def action_help_here(self) -> None:
         """Say what the keys do where the cursor is."""
+        from tui.help_here import HelpHere, places
+
         if not isinstance(self.screen, HelpHere):
             self.push_screen(HelpHere(places(self.screen, self.session.settings.keys)))
 
@@ -153,7 +186,8 @@ class FiresideApp(App[None]):
         self.run_worker(self._stop_and_exit(), group="end", exclusive=True)
 
     async def _stop_and_exit(self) -> None:
-        self.session.stop()
+        if self.begun:
+            self.session.stop()
         turns = [worker for worker in self.workers if worker.group == "turn"]
         with suppress(TimeoutError, WorkerError):
             await asyncio.wait_for(self.workers.wait_for_complete(turns), CLOSING_SECONDS)
@@ -169,12 +203,14 @@ class FiresideApp(App[None]):
                 with suppress(Exception):
                     screen.save_now()
         with suppress(Exception):
-            await asyncio.wait_for(self.session.close(), CLOSING_SECONDS)
+            if self.begun:
+                await asyncio.wait_for(self.session.close(), CLOSING_SECONDS)
         os._exit(128 + signal.SIGHUP)
 
     async def on_unmount(self) -> None:
         """Save the reply being written and let go of the model."""
-        await self.session.close()
+        if self.begun:
+            await self.session.close()
 
     def panic(self, *renderables: RenderableType) -> None:
         """End after a failure of the app itself, with one line in place of Textual's traceback."""

@@ -9,15 +9,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from typing import Any
 
 # What is imported up here is loaded before `main` can catch a Ctrl-C, so the rest comes inside it.
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line. Building it imports nothing heavy."""
-    import argparse
+    top, subparsers = _top()
+    for command in _commands():
+        command.add_parser(subparsers)
+    return top
 
-    from fireside import __version__
+
+def _chat_parser() -> argparse.ArgumentParser:
+    """The command line's part for the chat, which starts the sooner for it."""
+    from tui.commands import chat
+
+    top, subparsers = _top()
+    chat.add_parser(subparsers)
+    return top
+
+
+def _commands() -> Sequence[Any]:
+    """The modules of the subcommands, in the help's order."""
     from tui.commands import (
         adapters,
         ask,
@@ -36,14 +51,7 @@ def parser() -> argparse.ArgumentParser:
         tune,
     )
 
-    top = argparse.ArgumentParser(
-        prog="fireside",
-        description="A private assistant on your own machine: chat, documents, tools, stories, fine-tuning; offline.",
-        epilog="Without a command, `fireside` opens the chat. Everything is kept under FIRESIDE_HOME.",
-    )
-    top.add_argument("--version", action="version", version=f"fireside {__version__}")
-    subparsers = top.add_subparsers(dest="command", metavar="COMMAND")
-    for command in (
+    return (
         chat,
         ask,
         docs,
@@ -59,9 +67,22 @@ def parser() -> argparse.ArgumentParser:
         serve,
         bench,
         doctor,
-    ):
-        command.add_parser(subparsers)
-    return top
+    )
+
+
+def _top() -> tuple[argparse.ArgumentParser, Any]:
+    """The command line without its subcommands, and what they are added to."""
+    import argparse
+
+    from fireside import __version__
+
+    top = argparse.ArgumentParser(
+        prog="fireside",
+        description="A private assistant on your own machine: chat, documents, tools, stories, fine-tuning; offline.",
+        epilog="Without a command, `fireside` opens the chat. Everything is kept under FIRESIDE_HOME.",
+    )
+    top.add_argument("--version", action="version", version=f"fireside {__version__}")
+    return top, top.add_subparsers(dest="command", metavar="COMMAND")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +100,7 @@ def _run(line: list[str]) -> int:
     _open_closed_streams()
     if not line or (line[0].startswith("-") and line[0] not in ("-h", "--help", "--version")):
         line.insert(0, "chat")
-    options = parser().parse_args(line)
+    options = (_chat_parser() if line[0] == "chat" else parser()).parse_args(line)
     # An output in another encoding than UTF-8 shows what it lacks as an escape, and no traceback.
     # An input in another encoding is read all the same.
     for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stdin, "replace")):

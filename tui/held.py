@@ -104,7 +104,11 @@ class Held(ABC):
         """Chat with another model. The old one stays where the new one cannot be loaded. Raises ModelError."""
         self._refuse_while_busy()
         model = self._open_model(name)
-        info = await model.start()
+        try:
+            info = await model.start()
+        except BaseException:  # also where the person has not waited for it
+            await model.close()
+            raise
         if self.busy:
             # A reply was begun while the other model loaded: it must not lose its own.
             await model.close()

@@ -16,12 +16,12 @@ from fireside.models.hf.loading import HfLoading
 from fireside.models.sampling import NEUTRAL, Sampling
 from fireside.models.together import Together
 from fireside.models.types import ChatModel
+from tui.first import REMOTE as REMOTE
 
 if TYPE_CHECKING:
     from fireside.models.remote import RemoteModel
     from fireside.settings import Settings
 
-REMOTE = "remote:"
 _BATCH = GgufLoading.batch
 
 

@@ -80,7 +80,7 @@ COMMANDS = (
     SlashCommand("docs", "[NAME|off]", "answer from a document library", "libraries"),
     SlashCommand("library", "[NAME]", "look into a document library; add, sync and remove documents", "libraries"),
     SlashCommand("source", "[NUMBER]", "open a source of the last reply, at its page or line"),
-    SlashCommand("adapter", "[NAME[:SCALE][+NAME...]|off]", "apply fine-tuned adapters", "adapters"),
+    SlashCommand("adapter", "[NAME[:SCALE]+...|off]", "apply fine-tuned adapters", "adapters"),
     SlashCommand("adapters", "", "every adapter and its card; blend several, check one again"),
     SlashCommand("tools", "[on|off|FOLDER]", "look at the tools; switch them on, files in FOLDER", "tools"),
     SlashCommand("mcp", "[NAME|off]", "use the tools of an MCP server; alone, list the servers", "servers"),

@@ -8,7 +8,7 @@ from typing import get_args
 from textual.color import Color
 from textual.theme import Theme
 
-from fireside.settings import ThemeName
+from fireside.themes import ThemeName
 
 # What a colour means; every pair with its theme's background has a contrast of 4.5 to 1 or more (WCAG 2.2, 1.4.3).
 _DARK_MEANINGS = {

@@ -71,9 +71,8 @@ def rewritten(outline: Outline, wanted: Outline) -> Outline:
             next_id += 1
         known = outline.nodes.get(ids[node.id])
         title = _title(node)
-        # Not every summary can be written down: see `outline_text.render`.
-        unwritten = known is not None and (node.kind == "beat" or not title)
-        summary = known.summary if known is not None and unwritten and not node.summary else node.summary
+        # A beat's summary is not written down: see `outline_text.render`.
+        summary = known.summary if known is not None and node.kind == "beat" else node.summary
         found.append(replace(node, id=ids[node.id], title=title, summary=summary))
     return _in_order(found, next_id)
 
@@ -142,5 +141,5 @@ def _match(ids: dict[int, int], wanted: Sequence[Node], outline: Outline, kind: 
 
 
 def _title(node: Node) -> str:
-    """Its title as text writes it; the sign for a missing one is none."""
-    return "" if node.title.strip() == "…" else " ".join(node.title.split())
+    """Its title as text writes it; the sign for a heading without one is none."""
+    return "" if node.kind != "beat" and node.title.strip() == "…" else " ".join(node.title.split())

@@ -63,7 +63,8 @@ def render(outline: Outline) -> str:
         if node.kind == "beat":
             lines.append(f"- {_line(node.title)}")
             continue
-        if node.title or node.position > 0:
+        # Left out only where `parse` makes the node by itself, for what stands in it.
+        if node.title or node.position > 0 or node.summary or not children(outline, node.id):
             lines += [""] if lines and lines[-1] else []
             lines += [f"{'#' if node.kind == 'chapter' else '##'} {_line(node.title) or '…'}", ""]
         if node.summary:

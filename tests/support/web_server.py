@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,13 +17,18 @@ import psutil
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class WebServer:
-    """A server on a free port, with FIRESIDE_HOME in a folder of its own."""
+    """A server on a free port, with FIRESIDE_HOME in a folder of its own, whose model always says the same."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
+        home.mkdir(exist_ok=True)
+        (home / "settings.toml").write_text(
+            'titles = "first words"\n[reply]\ntemperature = 0\n[model]\nkv_disk_mb = 0\n', "utf-8"
+        )
         environment = {**os.environ, "FIRESIDE_HOME": str(home)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tui.cli", "serve", "--web", "--port", "0", "--json"],
@@ -57,7 +63,8 @@ class WebServer:
 
     def apps(self) -> list[psutil.Process]:
         """The processes that the server started, and theirs."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def end(self) -> None:
         """End it if it still runs."""
@@ -75,12 +82,13 @@ class WebServer:
         self.end()
 
 
-def shown(page: ClientConnection, wanted: str, seconds: float = SECONDS) -> str:
+def shown(page: ClientConnection, wanted: str) -> str:
     """What the app draws until `wanted` is among it."""
     drawn = b""
+    ends = time.monotonic() + SECONDS  # of all messages together: a blinking cursor never ends
     while wanted.encode() not in drawn:
         try:
-            message = page.recv(timeout=seconds)
+            message = page.recv(timeout=max(0.0, ends - time.monotonic()))
         except (TimeoutError, ConnectionClosed):
             raise AssertionError(f"{wanted!r} is not in {drawn[-2000:]!r}") from None
         drawn += message if isinstance(message, bytes) else b""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from adapter_files import keep_adapter
 
 from fireside.errors import WorkerDied
 from fireside.models.sampling import Sampling
@@ -84,6 +85,15 @@ def test_sampling_is_left_to_the_model_but_for_what_is_set(asked: Any, monkeypat
     monkeypatch.setenv("FIRESIDE_REPLY__MIN_P", "0.1")
     *_, model = asked(["hi", "--seed", "3"], [["So."]])
     assert model.requests[0].sampling == Sampling(min_p=0.1, seed=3)
+
+
+def test_several_adapters_are_applied_together(asked: Any) -> None:
+    keep_adapter("kitchen")
+    keep_adapter("garden")
+    *_, model = asked(["hi", "--adapter", "kitchen:0.7", "--adapter", "garden"], [["So."]])
+    assert [use.spec for use in model.requests[0].adapters] == ["kitchen:0.7", "garden:1"]
+    *_, model = asked(["hi", "--adapter", "kitchen:0.7+garden:0.3"], [["So."]])
+    assert [use.spec for use in model.requests[0].adapters] == ["kitchen:0.7", "garden:0.3"]
 
 
 def test_stdin_is_context(asked: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fireside.errors import ModelError
+from fireside.evaluations import read
 from fireside.models.scripted import ScriptedModel
 from tui.cli import main
 
@@ -62,6 +63,7 @@ def ran(capsys: pytest.CaptureFixture[str], *line: object) -> Any:
 def test_spans_are_scored_and_refusals_counted(spans: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = ran(capsys, spans)
     assert document["suite"] == "rag"
+    assert read(document["kept"]).scores == document["scores"]
     scores = document["scores"]["cabin"]
     assert (scores["questions"], scores["recall"], scores["refused_answerable"]) == (2, 1, 0)
     assert (scores["refusal_precision"], scores["refusal_recall"]) == (1, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fireside.errors import ModelError
+from fireside.evaluations import evaluation_names, read
 from fireside.models.constraints import Lazy
 from fireside.models.scripted import ScriptedModel
 from fireside.models.types import Called, ToolCall
@@ -52,6 +53,8 @@ def test_the_document(
     assert main(["eval", "tools", *files, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["suite"] == "tools"
+    kept = read(document["kept"])
+    assert (kept.scores, kept.items) == (document["scores"], document["items"])
     assert document["scores"]["simple"]["correct"] == 0.5
     assert document["scores"]["irrelevance"]["correct"] == 0
     assert document["scores"]["all"]["validates"] == 1
@@ -62,6 +65,19 @@ def test_the_document(
         "0 calls where 1 are expected",
         "math.sum was called where no tool applies",
     ]
+
+
+def test_a_result_is_kept_under_the_name_asked_for_once_and_not_where_it_is_not_wanted(
+    files: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model(monkeypatch, [RIGHT], ["Five."], [RIGHT], [RIGHT], ["Five."], [RIGHT])
+    assert main(["eval", "tools", *files, "--no-keep"]) == 0
+    assert evaluation_names() == []
+    assert main(["eval", "tools", *files, "--keep", "first"]) == 0
+    assert "kept as first" in capsys.readouterr().err
+    assert main(["eval", "tools", *files, "--keep", "first"]) == 1
+    assert "there is already an evaluation 'first'" in capsys.readouterr().err
+    assert evaluation_names() == ["first"]
 
 
 def test_the_table_names_what_was_wrong(

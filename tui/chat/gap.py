@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from textual.geometry import Size
 from textual.layout import ArrangeResult
 from textual.layouts.vertical import VerticalLayout
 from textual.widget import Widget
 
-from fireside.conversations.types import StoredMessage
+if TYPE_CHECKING:
+    from fireside.conversations.types import StoredMessage
 
-Placed = tuple[StoredMessage, tuple[int, int]]
+Placed: TypeAlias = "tuple[StoredMessage, tuple[int, int]]"
 """A message with its index among its siblings and their count."""
+NEAR_END = 2
+"""Lines from the end of the transcript within which the person follows it."""
 
 
 class Gap(Widget):

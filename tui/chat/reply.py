@@ -28,13 +28,12 @@ from fireside.models.types import ToolCall
 from fireside.text import TerminalStream, for_terminal, for_terminal_line
 from tui.chat import rendering
 from tui.chat.drawn import Drawn
+from tui.chat.gap import NEAR_END
 from tui.event_lines import event_line
 
 if TYPE_CHECKING:
     from tui.chat.blocks import Block
 
-NEAR_END = 2
-"""Lines from the end of the transcript within which the person follows it."""
 PAUSE = 0.05
 """Seconds between two drawings of what has come: twenty a second read as a flow, at two fifths of the work of fifty."""
 SHARE = 3

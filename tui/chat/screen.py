@@ -7,37 +7,36 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Static
 
-from agents.events import Event, TextDelta, ToolCallAsked, ToolResult, TurnFinished, TurnsDropped
-from fireside.conversations.types import StoredMessage
 from fireside.errors import FiresideError, StorageError
 from fireside.text import for_terminal
 from tui.actions import bindings
 from tui.chat.commands.choices import choices
-from tui.chat.commands.conversations import conversation
-from tui.chat.commands.run import run
-from tui.chat.commands.tools import approver, ask_person
-from tui.chat.gap import Placed
-from tui.chat.message import MessageView
-from tui.chat.message_acts import act
 from tui.chat.prompt import Composer, Prompt
-from tui.chat.reply import LiveReply
 from tui.chat.sending import send_next, submitted
-from tui.chat.sidebar import ConversationList, Sidebar
 from tui.chat.status import Status, StatusLine
 from tui.chat.transcript import Transcript
 from tui.chat.waiting import Waiting
 from tui.context.bar import ContextBar
-from tui.session import ChatSession
+from tui.first import First
 from tui.slash import is_command, parse
 from tui.tour import TouredScreen
+
+if TYPE_CHECKING:  # what the first frame does without is imported where it is needed
+    from agents.events import Event
+    from fireside.conversations.types import StoredMessage
+    from tui.chat.gap import Placed
+    from tui.chat.message import MessageView
+    from tui.chat.sidebar import Sidebar
+    from tui.session import ChatSession
 
 _TELLING = 32
 """Tokens of a prompt from which the time it took tells how fast prompts are read."""
@@ -48,14 +47,17 @@ _TYPING_S = 0.4
 class ChatScreen(TouredScreen):
     """The one screen of the chat."""
 
+    class Stands(Message):
+        """The first frame is shown, and the session is waited for."""
+
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
 
-    def __init__(self, session: ChatSession, *, library: str | None = None, adapter: str | None = None) -> None:
-        """`library` and `adapter` are taken up once the screen stands."""
+    def __init__(self, first: First, *, library: str | None = None, adapter: str | None = None) -> None:
+        """Nothing but text can be written before `take_session`. `library` and `adapter` are taken up with it."""
         super().__init__()
-        self.session = session
-        session.note, session.ask_person = self.show_notice, partial(ask_person, self)
+        self._first = first
+        self.begun = False
         self._wanted = (library, adapter)
         self._state = "loading…"
         self._speed = 0.0
@@ -66,21 +68,33 @@ class ChatScreen(TouredScreen):
 
     def compose(self) -> ComposeResult:
         """Conversations at the left; transcript, notice, prompt and status in one column."""
-        yield Sidebar()
         with Vertical(id="main"):
-            yield Transcript(lambda: self.session.model.name)
+            yield Transcript(lambda: self._model_name)
             yield Static(markup=False, id="notice")
             yield Waiting()
-            yield Composer(lambda kind: choices(self, kind))
+            yield Composer(lambda kind: choices(self, kind) if self.begun else ())
             yield ContextBar()
             yield StatusLine()
 
     def on_mount(self) -> None:
         """Take input; everything slower waits until the first frame is on the terminal."""
         self.set_focus(self.prompt)
-        self.prompt.use_keys(self.session.settings.prompt_keys)
+        self.prompt.use_keys(self._first.prompt_keys)
         self._show_status()
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._stand)
+
+    def _stand(self) -> None:
+        if self.begun:
+            self._begin()
+        else:
+            self.post_message(self.Stands())
+
+    def take_session(self, session: ChatSession) -> None:
+        """The chat that is shown from now on."""
+        self.session, self.begun = session, True
+        session.note = self.show_notice
+        if self.is_mounted:
+            self._begin()
 
     # Widgets
 
@@ -94,12 +108,23 @@ class ChatScreen(TouredScreen):
         """The prompt."""
         return self.query_one(Prompt)
 
+    @property
+    def _model_name(self) -> str:
+        return self.session.model.name if self.begun else self._first.model
+
     # Start
 
     @work(group="start")
     async def _begin(self) -> None:
         """List the conversations, load the model, take up the library and the adapter asked for."""
+        from tui.chat.commands.tools import ask_person
+        from tui.chat.sidebar import Sidebar
+
+        self.session.ask_person = partial(ask_person, self)
         library, adapter = self._wanted
+        self.transcript.show_welcome()
+        self._show_status()
+        await self.mount(Sidebar(), before="#main")
         try:
             self.session.recover()
         except FiresideError as error:
@@ -138,6 +163,8 @@ class ChatScreen(TouredScreen):
     async def measure(self, wait_s: float = 0.0) -> None:
         """Show what the next prompt is made of, once nothing was typed for so long."""
         await asyncio.sleep(wait_s)
+        if not self.begun:
+            return  # `_begin` measures
         draft = self.prompt.text.strip()
         try:
             upcoming = await self.session.upcoming("" if is_command(draft) else draft, pasted=self.prompt.pasted)
@@ -149,6 +176,8 @@ class ChatScreen(TouredScreen):
 
     def show_sidebar(self) -> None:
         """List the conversations as they are now."""
+        from tui.chat.sidebar import Sidebar
+
         opened = self.session.conversation.id if self.session.conversation else None
         listed = self.session.store.conversations(archived=self._archived)
         self.query_one(Sidebar).show(listed, opened, archived=self._archived)
@@ -159,9 +188,12 @@ class ChatScreen(TouredScreen):
         self._show_status()
 
     def _show_status(self) -> None:
-        session = self.session
         if not self.is_running:
             return
+        if not self.begun:
+            self.query_one(StatusLine).status = Status(self._state, self._model_name)
+            return
+        session = self.session
         self.query_one(StatusLine).status = Status(
             self._state,
             session.model.name,
@@ -192,7 +224,7 @@ class ChatScreen(TouredScreen):
 
     @on(Prompt.Changed)
     def _drafted(self) -> None:
-        if not self.session.busy:
+        if self.begun and not self.session.busy:
             self.measure(_TYPING_S)
 
     # Turns
@@ -221,6 +253,10 @@ class ChatScreen(TouredScreen):
     @work(group="turn")
     async def write(self, reply: StoredMessage, asked: bool) -> None:
         """Run one turn. `asked`: only the person's message is new; otherwise the branch above has changed too."""
+        from agents.events import TextDelta
+        from tui.chat.commands.tools import approver
+        from tui.chat.reply import LiveReply
+
         self.set_state("thinking…" if self.session.info else "loading…")
         above = self.session.messages()[:-1]
         if asked:
@@ -266,6 +302,8 @@ class ChatScreen(TouredScreen):
 
     def _follow(self, event: Event) -> None:
         """Say in the status line where the turn is."""
+        from agents.events import TextDelta, ToolCallAsked, ToolResult, TurnFinished, TurnsDropped
+
         match event:
             case TextDelta() if self._state != "writing…":
                 self.set_state("writing…")
@@ -285,7 +323,7 @@ class ChatScreen(TouredScreen):
 
     def action_stop(self) -> None:
         """Escape: stop the reply; else take the notice away."""
-        if self.session.busy:
+        if self.begun and self.session.busy:
             self.session.stop()
         else:
             self.show_notice("")
@@ -307,6 +345,8 @@ class ChatScreen(TouredScreen):
 
     def action_sidebar(self) -> None:
         """Show or hide the conversations."""
+        from tui.chat.sidebar import ConversationList
+
         self.toggle_class("browsing")
         if self.has_class("browsing"):
             self.query_one(ConversationList).focus()
@@ -343,11 +383,13 @@ class ChatScreen(TouredScreen):
         await self._reporting(self._command(line))
 
     async def _command(self, line: str) -> None:
+        from tui.chat.commands.run import run
+
         command, argument = parse(line)
         await run(self, command.name, argument)
 
-    @on(Sidebar.Act)
-    def _conversation(self, event: Sidebar.Act) -> None:
+    def on_sidebar_act(self, event: Sidebar.Act) -> None:
+        """A key in the list of conversations."""
         if event.act == "leave":
             if self.has_class("narrow"):
                 self.remove_class("browsing")
@@ -356,11 +398,15 @@ class ChatScreen(TouredScreen):
             self._archived = not self._archived
             self.show_sidebar()
         else:
+            from tui.chat.commands.conversations import conversation
+
             doing = conversation(self, event.act, event.conversation)
             self.run_worker(self._reporting(doing), group="command")
 
-    @on(MessageView.Act)
-    def _message(self, event: MessageView.Act) -> None:
+    def on_message_view_act(self, event: MessageView.Act) -> None:
+        """A key on a message."""
+        from tui.chat.message_acts import act
+
         self.run_worker(self._reporting(act(self, event.view, event.act)), group="command")
 
     async def _reporting(self, doing: Awaitable[None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -15,10 +15,12 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from fireside.conversations.types import Conversation
 from fireside.text import for_terminal_line
 from tui.actions import bindings
 from tui.lists import LineList
+
+if TYPE_CHECKING:
+    from fireside.conversations.types import Conversation
 
 
 class ConversationList(LineList):

@@ -5,67 +5,27 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.geometry import Region, Size
 from textual.layout import DockArrangeResult
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
-from textual.widgets import Static
 
-from fireside.conversations.types import StoredMessage
-from fireside.text import for_terminal_line
-from tui.chat.gap import Gap, Placed, WindowLayout, guessed_lines
-from tui.chat.markdown import Colours
-from tui.chat.message import MessageView
-from tui.chat.reply import NEAR_END, LiveReply
-from tui.models import REMOTE
+from tui.chat.gap import NEAR_END, Gap, Placed, WindowLayout, guessed_lines
+from tui.chat.welcome import Welcome
+
+if TYPE_CHECKING:  # no message is shown in the first frame
+    from fireside.conversations.types import StoredMessage
+    from tui.chat.message import MessageView
+    from tui.chat.reply import LiveReply
 
 STEP = 8
 """Messages mounted at once: so many are drawn within a frame."""
 KEPT = 3
 """Screens from what is in view beyond which messages are not kept mounted."""
-
-
-def welcome(colours: Colours, model: str) -> Text:
-    """What an empty conversation says: where one is, who reads what is written, and three things to try."""
-    strong, quiet = colours["foreground"], colours["muted"]
-    text = Text()
-    text.append("Fireside", style=f"bold {colours['user']}")
-    if model.startswith(REMOTE):
-        server = for_terminal_line(model.removeprefix(REMOTE), 60)
-        text.append(f"\nA private assistant, but what you write here goes to the server {server}.\n", style=quiet)
-    else:
-        text.append("\nA private assistant. Nothing you write here leaves this machine.\n", style=quiet)
-    for command, meaning in (
-        ("Ask anything", "Escape stops a reply and keeps what came"),
-        ("/docs", "answers from your own documents, with sources"),
-        ("/train", "teach the model something, then /adapter to hear it"),
-    ):
-        text.append(f"\n{command}", style=strong)
-        text.append(f"  {meaning}", style=quiet)
-    text.append("\n\nCtrl+J begins a new line, / lists the commands", style=quiet)
-    return text
-
-
-class Welcome(Static):
-    """What an empty conversation shows."""
-
-    def __init__(self, model: Callable[[], str]) -> None:
-        super().__init__(markup=False, classes="welcome")
-        self._model = model
-
-    def on_mount(self) -> None:
-        """Follow the theme."""
-        self.show()
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.show())
-
-    def show(self) -> None:
-        """Say it of the model as it is now."""
-        self.update(welcome(self.app.theme_variables, self._model()))
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -113,7 +73,11 @@ class Transcript(VerticalScroll, can_focus=False):
             self._above.stand_for(guessed_lines(self._placed[: self._first], self.size.width))
             with self.app.batch_update():
                 await self.remove_children()
-                await self.mount_all([self._above, *self._views(), self._below] if placed else [Welcome(self._model)])
+                await self.mount_all(
+                    [self._above, *self._shown_of(self._first, self._end), self._below]
+                    if placed
+                    else [Welcome(self._model)]
+                )
             self.anchor()
         # What was just read stays as long as it is shown: the collector need not walk it (0.2 s of 5,000 messages).
         gc.freeze()
@@ -138,6 +102,8 @@ class Transcript(VerticalScroll, can_focus=False):
         """Mount the widget for the reply that is about to be written."""
         if not self._placed:
             await self.remove_children()
+        from tui.chat.reply import LiveReply
+
         self.live = LiveReply()
         await self.mount(self.live)
         self.anchor()
@@ -185,6 +151,10 @@ class Transcript(VerticalScroll, can_focus=False):
     @property
     def views(self) -> list[MessageView]:
         """The mounted messages, in order."""
+        if not self._placed:
+            return []
+        from tui.chat.message import MessageView
+
         return list(self.query_children(MessageView))
 
     def beside(self, view: MessageView, step: int) -> MessageView | None:
@@ -307,8 +277,10 @@ class Transcript(VerticalScroll, can_focus=False):
             self._look_again = False
             self.call_after_refresh(self._look)
 
-    def _views(self) -> list[MessageView]:
-        return [MessageView(message, place) for message, place in self._placed[self._first : self._end]]
+    def _shown_of(self, first: int, end: int) -> list[MessageView]:
+        from tui.chat.message import MessageView
+
+        return [MessageView(message, place) for message, place in self._placed[first:end]]
 
     async def _append(self, placed: Placed) -> None:
         """A message behind the last one; mounted where that is."""
@@ -316,7 +288,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._placed.append(placed)
         if at_end:
             self._end += 1
-            await self.mount(MessageView(*placed), before=self._below)
+            await self.mount_all(self._shown_of(self._end - 1, self._end), before=self._below)
         else:
             self._below.stand_for(self._below.lines + guessed_lines([placed], self.size.width))
 
@@ -324,7 +296,7 @@ class Transcript(VerticalScroll, can_focus=False):
         first = max(0, self._first - count)
         if first == self._first:
             return
-        views = [MessageView(message, place) for message, place in self._placed[first : self._first]]
+        views = self._shown_of(first, self._first)
         self._above.stand_for(self._above.lines * first / self._first)
         self._first = first
         await self.mount_all(views, after=self._above)
@@ -333,7 +305,7 @@ class Transcript(VerticalScroll, can_focus=False):
         end = min(len(self._placed), self._end + count)
         if end == self._end:
             return
-        views = [MessageView(message, place) for message, place in self._placed[self._end : end]]
+        views = self._shown_of(self._end, end)
         left = len(self._placed) - self._end
         self._below.stand_for(self._below.lines * (len(self._placed) - end) / left)
         self._end = end
@@ -377,7 +349,7 @@ class Transcript(VerticalScroll, can_focus=False):
         old = self.views
         lines = self._above.lines + self._height(old) + self._below.lines
         self._first, self._end = max(0, index - STEP), min(len(self._placed), index + STEP)
-        views = self._views()
+        views = self._shown_of(self._first, self._end)
         mounted = guessed_lines(self._placed[self._first : self._end], self.size.width)
         others = max(1, len(self._placed) - len(views))
         left = max(0.0, lines - mounted)

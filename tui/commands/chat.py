@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def chat(options: argparse.Namespace) -> int:
 
 def _wants_plain(asked: bool | None) -> bool:
     """Whether to chat line by line: as asked on the line, or as set; and where the terminal cannot move its cursor."""
-    from fireside.settings import load
+    from tui.first import first
 
     if asked is not None:
         return asked
-    return os.environ.get("TERM") == "dumb" or load().plain
+    return os.environ.get("TERM") == "dumb" or first().plain
 
 
 def _open_plain(model: str | None, library: str | None, adapter: str | None) -> int:
@@ -60,13 +60,13 @@ def _open_plain(model: str | None, library: str | None, adapter: str | None) -> 
 
     from tui.plain.loop import plain_chat
 
-    with _session(model) as session:
+    session = chat_session(model)
+    with closing(session.store):
         return asyncio.run(plain_chat(session, library, adapter))
 
 
-@contextmanager
-def _session(model: str | None) -> Iterator[ChatSession]:
-    """A chat on the person's store and settings. Raises FiresideError."""
+def chat_session(model: str | None) -> ChatSession:
+    """A chat on the person's store and settings; whoever asks for it closes its store. Raises FiresideError."""
     from fireside import paths
     from fireside.conversations.store import ConversationStore
     from fireside.models.types import ChatModel
@@ -82,20 +82,25 @@ def _session(model: str | None) -> Iterator[ChatSession]:
     paths.ensure_folder(paths.home())
     store = ConversationStore(paths.conversations_database())
     try:
-        yield ChatSession(store, settings, opened)
-    finally:
+        return ChatSession(store, settings, opened)
+    except BaseException:
         store.close()
+        raise
 
 
 def open_chat(
     model: str | None, *, library: str | None = None, adapter: str | None = None, driver: type[Driver] | None = None
 ) -> int:
     """Open the chat in the terminal, or where `driver` draws; return when the person leaves. Raises FiresideError."""
-    from tui.app import FiresideApp
+    from tui.first import first
+    from tui.starting import StartingApp
     from tui.tour import seen_file
 
-    with _session(model) as session:
-        app = FiresideApp(session, library=library, adapter=adapter, tour=driver is None and not seen_file().exists())
-        app.driver_class = driver or app.driver_class
-        app.run()
-        return app.return_code or 0
+    tour = driver is None and not seen_file().exists()
+    app = StartingApp(first(model), partial(chat_session, model), library=library, adapter=adapter, tour=tour)
+    app.driver_class = driver or app.driver_class
+    app.run()
+    app.close_store()
+    if app.refused is not None:
+        raise app.refused
+    return app.return_code or 0

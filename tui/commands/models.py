@@ -171,11 +171,10 @@ def _show_variants(found: list[Variant], free: int, options: argparse.Namespace)
 
 def _described(model: ModelFile) -> Description:
     """With the context and the kind of KV cache that the settings name."""
-    from fireside.models.describe import described
     from fireside.settings import load
+    from tui.models_screen.entries import described_here
 
-    settings = load().model
-    return described(model, settings.context_length, "f16" if settings.kv_type == "auto" else settings.kv_type)
+    return described_here(load().model, model)
 
 
 def _document(model: ModelFile, description: Description) -> dict[str, Any]:
@@ -203,14 +202,12 @@ def _document(model: ModelFile, description: Description) -> dict[str, Any]:
 
 def _short(description: Description) -> str:
     """One line: parameters, quantisation, memory, or what is wrong."""
+    from tui.models_screen.entries import parameters_text
+
     if description.problem:
         return f"not usable: {description.problem}"
-    size = (
-        f"{description.parameters / 1e6:.0f}M"
-        if description.parameters < 1e9
-        else f"{description.parameters / 1e9:.1f}B"
-    )
+    size = parameters_text(description.parameters)
     fits = "" if description.fits is not False else " (does not fit)"
-    parts = [description.architecture, size if description.parameters else "", description.quantisation]
+    parts = [description.architecture, size, description.quantisation]
     needs = f"needs {description.memory_needed / 1e6:.0f} MB{fits}"
     return f"{' '.join(part for part in parts if part)}, {needs}"

@@ -12,6 +12,8 @@ from tui.console import emit, note
 
 DEFAULT_PORT = 11435
 WEB_PORT = 11436
+_LIMITS = {"parallel": 4, "waiting": 32, "max_body": 8, "timeout": 600}
+"""What the API keeps to where the line names no other; the app in a browser has none of these."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,17 +36,11 @@ def add_parser(subparsers: Any) -> None:
         "--web", action="store_true", help="serve the app to a browser of this machine instead, at a secret address"
     )
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="ask clients for the bearer token in this file")
+    parser.add_argument("--parallel", type=_between(1, 64), metavar="N", help="replies written at once (default 4)")
+    parser.add_argument("--waiting", type=_between(0, 10_000), metavar="N", help="requests that may wait (default 32)")
+    parser.add_argument("--max-body", type=_between(1, 1024), metavar="MB", help="the largest request (default 8 MB)")
     parser.add_argument(
-        "--parallel", type=_between(1, 64), default=4, metavar="N", help="replies written at once (default 4)"
-    )
-    parser.add_argument(
-        "--waiting", type=_between(0, 10_000), default=32, metavar="N", help="requests that may wait (default 32)"
-    )
-    parser.add_argument(
-        "--max-body", type=_between(1, 1024), default=8, metavar="MB", help="the largest request (default 8 MB)"
-    )
-    parser.add_argument(
-        "--timeout", type=_between(1, 86_400), default=600, metavar="S", help="seconds for one request (default 600)"
+        "--timeout", type=_between(1, 86_400), metavar="S", help="seconds for one request (default 600)"
     )
     parser.add_argument("--json", action="store_true", help='print {"url": ...} on stdout when ready')
     parser.set_defaults(handler=run)
@@ -56,14 +52,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_web(options: argparse.Namespace) -> int:
+    from textual.theme import BUILTIN_THEMES
+
     from fireside.errors import FiresideError
     from fireside.settings import load
     from tui.serve.listen import bound
     from tui.serve.web import serve_web
     from tui.theme import THEMES
 
-    if options.token_file is not None:
-        raise FiresideError("--token-file is for the API", "with --web a token is made anew and is in the address")
+    for name in ("token_file", *_LIMITS):
+        if getattr(options, name) is not None:
+            raise FiresideError(
+                f"--{name.replace('_', '-')} is for the API",
+                "leave it out: with --web a token is drawn anew, and each page has a model of its own",
+            )
 
     def ready(url: str) -> None:
         if options.json:
@@ -73,7 +75,8 @@ def _run_web(options: argparse.Namespace) -> int:
 
     arguments = ["--model", options.model] if options.model else []
     port = WEB_PORT if options.port is None else options.port
-    return asyncio.run(serve_web(THEMES[load().theme], arguments, bound(options.host, port), ready))
+    theme = (BUILTIN_THEMES | THEMES)[load().theme]
+    return asyncio.run(serve_web(theme, arguments, bound(options.host, port), ready))
 
 
 def _run_api(options: argparse.Namespace) -> int:
@@ -85,12 +88,15 @@ def _run_api(options: argparse.Namespace) -> int:
 
     port = DEFAULT_PORT if options.port is None else options.port
     token = read_token(options.token_file)
-    model = open_model(load(), options.model, parallel=options.parallel)
+    limit = {
+        name: usual if getattr(options, name) is None else getattr(options, name) for name, usual in _LIMITS.items()
+    }
+    model = open_model(load(), options.model, parallel=limit["parallel"])
     limits = Limits(
-        parallel=options.parallel,
-        waiting=options.waiting,
-        body=options.max_body * 1_000_000,
-        request_s=options.timeout,
+        parallel=limit["parallel"],
+        waiting=limit["waiting"],
+        body=limit["max_body"] * 1_000_000,
+        request_s=limit["timeout"],
     )
 
     def ready(url: str) -> None:

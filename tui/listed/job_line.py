@@ -37,12 +37,16 @@ class JobLine(Static):
         """Look at the job while it runs."""
         self.set_interval(_LOOK_S, self.look)
 
+    def on_resize(self) -> None:
+        """The bar is as long as the line."""
+        self.look()
+
     def look(self) -> None:
         """Show the job as it is now."""
         self.display = self.job is not None
         if self.job is not None:
-            width = self.container_size.width or self.app.size.width
-            self.update(written(self.job, width - 4, self.app.theme_variables))
+            width = self.content_size.width or self.app.size.width - 4
+            self.update(written(self.job, width, self.app.theme_variables))
             if self._ran and self.job.state != "running":
                 self._ran = False
                 self.post_message(self.Ended())

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from textual.theme import Theme
 
@@ -24,11 +23,11 @@ from tui.serve.exchange import Exchange, Receive, Scope, Send
 from tui.serve.limits import MOST_APPS
 from tui.serve.listen import run_app
 from tui.serve.problems import ApiError
+from tui.serve.web_messages import cells, for_page, from_page
 from tui.serve.web_page import page, page_files, security_headers
-from tui.serve.web_process import AppProcess, cells
+from tui.serve.web_process import AppProcess
 
 _COOKIE = "fireside"
-_SENT_TO_BROWSERS = ("http", "https", "mailto")
 
 
 async def serve_web(
@@ -46,14 +45,18 @@ async def serve_web(
 class Web:
     """The ASGI application. A token lets a browser in once, which then holds a cookie."""
 
-    def __init__(self, theme: Theme, arguments: Sequence[str]) -> None:
-        """The secrets are drawn here. A cookie goes to every port of a host, but only to the path that it names: the
-        page's has a name of its own, so that no other server of this machine is sent it."""
+    def __init__(self, theme: Theme, arguments: Sequence[str], most: int = MOST_APPS) -> None:
+        """most: apps at once. The secrets are drawn here.
+
+        A cookie goes to every port of a host, but only to the path that it names: the page's has a name of its own, so
+        that no other server of this machine is sent it.
+        """
         self._access = Access(None, local=True)
         self._token, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self._base = f"/{secrets.token_hex(8)}/"
         self._files = page_files(theme)
         self._arguments = arguments
+        self._most = most
         self._apps = 0
 
     def address(self, url: str) -> str:
@@ -114,8 +117,8 @@ class Web:
         width, height = (cells(size.get(name, [""])[0]) for name in ("width", "height"))
         await receive()
         await send({"type": "websocket.accept"})
-        if self._apps >= MOST_APPS:
-            await _last_words(send, f"error: {MOST_APPS} pages have the app open, and that is the most; close one")
+        if self._apps >= self._most:
+            await _last_words(send, f"error: {self._most} pages have the app open, and that is the most; close one")
             return
         self._apps += 1
         try:
@@ -144,31 +147,17 @@ async def _to_browser(app: AppProcess, send: Send) -> None:
     async for kind, data in app.packets():
         if kind == "D":
             await send({"type": "websocket.send", "bytes": data})
-        elif kind == "M":
-            message = json.loads(data)
-            # An address can come from a model's words.
-            if message.get("type") == "open_url" and urlsplit(message["url"]).scheme in _SENT_TO_BROWSERS:
-                opened = {"url": message["url"], "new_tab": True}
-                await send({"type": "websocket.send", "text": json.dumps(["open_url", opened])})
+        elif kind == "M" and (text := for_page(data)) is not None:
+            await send({"type": "websocket.send", "text": text})
 
 
 async def _to_app(app: AppProcess, receive: Receive) -> None:
     while (event := await receive())["type"] == "websocket.receive":
-        match _message(event.get("text")):
-            case ["stdin", str(text)]:
+        match from_page(event.get("text")):
+            case str(text):
                 await app.keys(text)
-            case ["resize", {"width": width, "height": height}]:
-                await app.tell({"type": "resize", "width": cells(width), "height": cells(height)})
-            case ["focus" | "blur" as kind]:
-                await app.tell({"type": kind})
-
-
-def _message(text: str | None) -> object:
-    """What the page's script has sent, or None where it is nothing of its."""
-    try:
-        return json.loads(text or "null")
-    except (ValueError, RecursionError):
-        return None
+            case dict(message):
+                await app.tell(message)
 
 
 async def _last_words(send: Send, text: str) -> None:

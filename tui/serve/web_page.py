@@ -25,6 +25,7 @@ _HTML = """<!doctype html>
 <link rel="stylesheet" href="xterm.css">
 <link rel="stylesheet" href="page.css">
 <script src="textual.js"></script>
+<script src="page.js" defer></script>
 </head>
 <body>
 <p class="starting" role="status">Fireside <b>is</b> <i>starting</i></p>
@@ -48,6 +49,16 @@ a {{ color: {accent}; }}
 .-closed .closed {{ display: block; position: absolute; inset: auto 0 0 0; z-index: 20; background: {panel}; }}
 """
 
+# Keys go to the app as soon as it is there; textual-serve's script would wait for a click.
+_SCRIPT = """new MutationObserver((changes, observer) => {
+  const keys = document.querySelector(".xterm-helper-textarea");
+  if (keys && document.body.classList.contains("-first-byte")) {
+    keys.focus();
+    observer.disconnect();
+  }
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+"""
+
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="{accent}" d="M8 1c1 3 5 4.5 5 9a5 5 0 0 '
     '1-10 0c0-2 1-3 2-4 0 1 .5 2 1.5 2C7.5 6 6 4 8 1z"/></svg>\n'
@@ -66,11 +77,12 @@ def page_files(theme: Theme) -> dict[str, File]:
     """What the page loads, by name, in the colours of `theme`."""
     static = files("textual_serve") / "static"
     fonts = static / "fonts"
+    of_theme = theme.to_color_system().generate()  # what a theme leaves out Textual makes of its other colours
     colours = {
-        "background": theme.background,
-        "foreground": theme.foreground,
-        "panel": theme.panel,
-        "accent": theme.primary,
+        "background": of_theme["background"],
+        "foreground": of_theme["foreground"],
+        "panel": of_theme["panel"],
+        "accent": of_theme["primary"],
     }
     return {
         "textual.js": File((static / "js" / "textual.js").read_bytes(), "text/javascript; charset=utf-8"),
@@ -78,6 +90,7 @@ def page_files(theme: Theme) -> dict[str, File]:
         "mono.ttf": File((fonts / "RobotoMono-VariableFont_wght.ttf").read_bytes(), "font/ttf"),
         "mono-italic.ttf": File((fonts / "RobotoMono-Italic-VariableFont_wght.ttf").read_bytes(), "font/ttf"),
         "page.css": File(_STYLE.format(**colours).encode(), "text/css; charset=utf-8"),
+        "page.js": File(_SCRIPT.encode(), "text/javascript; charset=utf-8"),
         "icon.svg": File(_ICON.format(**colours).encode(), "image/svg+xml"),
     }
 

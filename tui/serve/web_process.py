@@ -10,13 +10,15 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from tui.serve.web_messages import cells
 
 SECONDS_TO_LEAVE = 4.0
 """How long an app whose page is gone may take to save and end; less than the server's own end takes."""
 _GREETING = b"__GANGLION__\n"
 """How Textual's web driver begins, before its first packet."""
 _LAST_WORDS = 4000
-_LARGEST_SIZE = 1000
 _WHOLE_PACKET = 64_000_000
 
 
@@ -60,7 +62,7 @@ class AppProcess:
         """Send what was typed or pasted, or the terminal's answer. Raises OSError where the app has ended."""
         await self._send(b"D", text.encode("utf-8", "replace"))
 
-    async def tell(self, message: dict[str, str | int]) -> None:
+    async def tell(self, message: dict[str, Any]) -> None:
         """Send a message of Textual's protocol: its `type` is resize, focus or blur. Raises OSError."""
         await self._send(b"M", json.dumps(message).encode())
 
@@ -94,11 +96,3 @@ class AppProcess:
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         while data := await stderr.read(4096):
             self._complaint = (self._complaint + data)[-_LAST_WORDS:]
-
-
-def cells(given: object) -> int:
-    """A width or height as a browser names it, within what a terminal can be."""
-    try:
-        return min(max(int(str(given)), 1), _LARGEST_SIZE)
-    except ValueError:
-        return 80

@@ -44,10 +44,10 @@ class Layout:
                 self._known[line] = before.get(line) or Paragraph(broken(line, self.width), len(line.split()))
         paragraphs = [self._known[line] for line in lines]
         self._paragraphs = paragraphs
-        self._starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-        self._rows_before = list(accumulate((len(each.rows) for each in paragraphs), initial=0))
+        self._starts = list(accumulate([len(line) + 1 for line in lines], initial=0))
+        self._rows_before = list(accumulate([len(each.rows) for each in paragraphs], initial=0))
         self.rows = self._rows_before[-1]
-        self.words = sum(each.words for each in paragraphs)
+        self.words = sum([each.words for each in paragraphs])
 
     def row(self, number: int) -> tuple[int, int]:
         """Where the row begins and ends in the text; the end is behind a space it is broken at, before a line break."""

@@ -16,38 +16,40 @@ from tui.story.writing import Aim
 
 Colours = Mapping[str, str]
 Keys = tuple[tuple[str, str], ...]
+"""Actions by name, or keys that have none, each with what it does in a word."""
 
 _NAMES: Mapping[Author, str] = {"prompt": "beginning", "model": "model", "person": "you", "edited": "edited"}
 _STOPS = {"length": "", "sentence": "one sentence", "scene": "to the scene's end"}
 
 PROMPT_KEYS: Keys = (
     ("Enter", "write on"),
-    ("^R", "retry"),
-    ("Alt←→", "versions"),
-    ("^Z", "undo"),
+    ("story.retry", "retry"),
+    ("story.previous", "versions"),
     ("↑", "into the story"),
-    ("^T", "notes"),
-    ("F1", "keys"),
-    ("Esc", "leave"),
+    ("Ctrl+Z", "undo"),
+    ("story.notes", "notes"),
+    ("story.outline", "outline"),
+    ("app.help", "keys"),
+    ("story.leave", "leave"),
 )
 PAGE_KEYS: Keys = (
-    ("F6", "fill in"),
-    ("^R", "retry"),
-    ("Alt←→", "versions"),
-    ("^Z", "undo"),
-    ("F5", "write on"),
-    ("F1", "keys"),
-    ("Esc", "back"),
+    ("story.fill", "fill in"),
+    ("story.retry", "retry"),
+    ("story.previous", "versions"),
+    ("story.undo", "undo"),
+    ("story.write-on", "write on"),
+    ("app.help", "keys"),
+    ("story.leave", "back"),
 )
 SELECTION_KEYS: Keys = (
-    ("Alt+R", "reword"),
-    ("Alt+E", "expand"),
-    ("Alt+H", "shorten"),
-    ("Alt+D", "describe"),
-    ("^K", "as you wish"),
-    ("Esc", "back"),
+    ("manuscript.reword", "reword"),
+    ("manuscript.expand", "expand"),
+    ("manuscript.shorten", "shorten"),
+    ("manuscript.describe", "describe"),
+    ("manuscript.rewrite", "as you wish"),
+    ("story.leave", "back"),
 )
-WRITING_KEYS: Keys = (("Esc", "stop"),)
+WRITING_KEYS: Keys = (("story.leave", "stop"),)
 
 
 @dataclass(frozen=True)
@@ -82,30 +84,32 @@ def heading_text(title: str, authors: bool, width: int, colours: Colours) -> Tex
     return Text.assemble(named, "  " if legend else "", legend, no_wrap=True)
 
 
-def control_text(aim: Aim, keys: tuple[str, str, str], colours: Colours) -> Text:
+def control_text(aim: Aim, named: Mapping[str, str], colours: Colours) -> Text:
     """The length to write and where to stop, with the keys that change them; a click does too.
 
-    keys: for fewer words, for more, for another place to stop.
+    named: the key of each action.
     """
     muted, strong = Style.parse(colours["muted"]), Style.parse(f"bold {colours['user']}")
     fewer, more, until = (_click(act) for act in ("screen.aim(-1)", "screen.aim(1)", "screen.until"))
+    shorter, longer, stops = (named.get(f"story.{name}", "") for name in ("shorter", "longer", "until"))
     stop = _STOPS[aim.until]
     line = Text(no_wrap=True)
     if stop:
         line.append(stop, strong + until)
     else:
-        line.append(f"{keys[0]} ", muted + fewer).append("◂", strong + fewer).append(f" {aim.words} words ", strong)
-        line.append("▸", strong + more).append(f" {keys[1]}", muted + more)
-    return line.append(f"  {keys[2]} until", muted + until)
+        line.append(f"{shorter} ", muted + fewer).append("◂", strong + fewer).append(f" {aim.words} words ", strong)
+        line.append("▸", strong + more).append(f" {longer}", muted + more)
+    return line.append(f"  {stops} until", muted + until)
 
 
 def _click(act: str) -> Style:
     return Style.from_meta({"@click": act})
 
 
-def keys_text(keys: Keys, width: int, colours: Colours) -> Text:
-    """As many of the keys as fit, the most used first, the way out always."""
-    left = list(keys)
+def keys_text(keys: Keys, named: Mapping[str, str], width: int, colours: Colours) -> Text:
+    """As many of the keys as fit, the most used first, the way out always. named: the key of each action."""
+    left = [(_short(named.get(action, "") if "." in action else action), what) for action, what in keys]
+    left = [(key, what) for key, what in left if key]
     while len(left) > 1 and sum(len(key) + len(what) + 3 for key, what in left) - 2 > width:
         left.pop(-2)
     line = Text(no_wrap=True, overflow="ellipsis")
@@ -113,6 +117,11 @@ def keys_text(keys: Keys, width: int, colours: Colours) -> Text:
         line.append("  " if number else "").append(key, style=f"bold {colours['muted']}")
         line.append(f" {what}", style=colours["muted"])
     return line
+
+
+def _short(key: str) -> str:
+    """A key in as few cells as it can be read in."""
+    return "Alt+←→" if key == "Alt+Left" else key.replace("Escape", "Esc").replace("Ctrl+", "^")
 
 
 def status_text(status: StoryStatus, width: int, colours: Colours) -> Text:

@@ -182,25 +182,25 @@ class StoryScreen(ShownStory):
 
     def action_turn(self, by: int) -> None:
         """Show the previous or next version of the piece at the cursor; what follows it stays."""
-        self._turn(by, ms.swap)
+        self._turn(by, _version)
 
     def action_branch(self, by: int) -> None:
         """Read the previous or next branch from the piece at the cursor on, with what was written behind it there."""
-        self._turn(by, ms.turn)
+        self._turn(by, _branch)
 
     def _turn(self, by: int, how: Callable[[ms.Manuscript, int, int], ms.Manuscript]) -> None:
         if not self._at_rest() or not self._settle():
             return
-        manuscript, here, page = self.story.manuscript, self.here, self.page
+        manuscript, here = self.story.manuscript, self.here
         none = "there is no other version there; Ctrl+R writes one"
-        if here is None or manuscript.head is None:
+        if here is None:
             self.show_notice(none)
             return
         start = self.desk.shown.starts[self.desk.shown.pieces.index(here)]
-        last = here.id == manuscript.head
-        self.change(ms.turn(manuscript, by) if last else how(manuscript, by, here.id), none)
-        # Inside the piece, so that the next press turns the same one.
-        page.place(len(self.desk.shown.text) if last else start)
+        self.change(how(manuscript, by, here.id), none)
+        # At the end of the new version, so that the next press turns the same place.
+        turned = self.desk.shown.piece_at(start)
+        self.page.place(start + len(turned.text) if turned else start)
 
     @work(group="dialog")
     async def action_edit(self) -> None:
@@ -285,3 +285,17 @@ class StoryScreen(ShownStory):
             self.page.scroll_page_up(animate=False)
         else:
             self.page.scroll_page_down(animate=False)
+
+
+def _version(manuscript: ms.Manuscript, by: int, piece_id: int) -> ms.Manuscript:
+    """Another version of a piece, what follows kept."""
+    return (ms.turn if piece_id == manuscript.head else ms.swap)(manuscript, by, piece_id)
+
+
+def _branch(manuscript: ms.Manuscript, by: int, piece_id: int) -> ms.Manuscript:
+    """Another version of a piece, and what was read behind it the last time."""
+    versions = ms.alternatives(manuscript, piece_id)
+    place = versions.index(piece_id) + by
+    if not 0 <= place < len(versions):
+        return manuscript
+    return ms.go_to(manuscript, ms.last_read(manuscript, versions[place]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from rich.text import Text
@@ -74,6 +74,8 @@ class ShownStory(Screen[None]):
         self._behind = 0  # characters behind the place that the model writes at
         self._stale = False
         self._first_words = 0
+        self._named: Mapping[str, str] = {}
+        self._lines_wait = False
 
     @property
     def story(self) -> Story:
@@ -97,9 +99,13 @@ class ShownStory(Screen[None]):
 
     @property
     def here(self) -> ms.Piece | None:
-        """The piece at the cursor; the last one while the cursor is not in the manuscript."""
-        shown = self.desk.shown
-        return shown.piece_at(self.page.cursor if self.page.has_focus else len(shown.text))
+        """The piece that is selected or that ends or goes on at the cursor; the last one while the cursor is not in the
+        manuscript."""
+        shown, page = self.desk.shown, self.page
+        if not page.has_focus:
+            return shown.piece_at(len(shown.text))
+        start, end = page.selection
+        return shown.piece_at(start if start < end else max(0, start - 1))
 
     def compose(self) -> ComposeResult:
         """Heading, page, notice, prompt, length and keys, context, status: one column."""
@@ -120,6 +126,7 @@ class ShownStory(Screen[None]):
         self._resting = self.set_timer(_RESTED_S, self._settle, pause=True)
         self._foreseeing = self.set_timer(_FORESEEN_AFTER_S, self._foresee)
         self.app.theme_changed_signal.subscribe(self, lambda _: self.show())
+        self.bindings_updated_signal.subscribe(self, lambda _: self.call_after_refresh(self._learn_keys))
         self.show()
         self.page.place(len(self.desk.shown.text))
         self._first_words = self.page.words
@@ -154,9 +161,16 @@ class ShownStory(Screen[None]):
             self.desk.read()
         shown = self.desk.shown
         self.page.show(shown, len(shown.text) - self._behind if self.busy else None)
-        self._show_lines()
+        self._show_lines_soon()
+
+    def _show_lines_soon(self) -> None:
+        """Show the lines around the page once the page itself is drawn."""
+        if not self._lines_wait:
+            self._lines_wait = True
+            self.call_after_refresh(self._show_lines)
 
     def _show_lines(self) -> None:
+        self._lines_wait = False
         if not self.is_mounted or not self.query(StoryPage):
             return
         colours, page, info = self.app.theme_variables, self.page, self.story.info
@@ -164,11 +178,13 @@ class ShownStory(Screen[None]):
         here, shown, selected = self.here, self.desk.shown, page.selected_text
         self.query_one("#story-heading", Static).update(heading_text(info.title, bool(shown.text), width, colours))
         choosing = bool(selected) and page.has_focus and not self.busy
-        control = Text() if choosing else control_text(self._aim, self._aim_keys(), colours)
+        control = Text() if choosing else control_text(self._aim, self._named, colours)
         self.query_one("#story-length", Static).update(control)
         keys = SELECTION_KEYS if choosing else PAGE_KEYS if page.has_focus else PROMPT_KEYS
         keys = WRITING_KEYS if self.busy else keys
-        self.query_one("#story-keys", Static).update(keys_text(keys, width - control.cell_len - 3, colours))
+        self.query_one("#story-keys", Static).update(
+            keys_text(keys, self._named, width - control.cell_len - 3, colours)
+        )
         known = here is not None and here.id in self.story.manuscript.pieces
         versions = ms.alternatives(self.story.manuscript, here.id) if here is not None and known else []
         status = StoryStatus(
@@ -182,11 +198,6 @@ class ShownStory(Screen[None]):
             self.model.name,
         )
         self.query_one("#story-status", Static).update(status_text(status, width, colours))
-
-    def _aim_keys(self) -> tuple[str, str, str]:
-        """The keys that change the length, as the person has set them."""
-        keys = {name: key.split(", ")[0] for key, _, name in rows(self.active_bindings)}
-        return keys.get("story.shorter", ""), keys.get("story.longer", ""), keys.get("story.until", "")
 
     def _show_if_stale(self) -> None:
         """Words come faster than they can be read; the page is drawn a few times a second, while there is one."""
@@ -212,11 +223,13 @@ class ShownStory(Screen[None]):
 
     @on(StoryPage.Moved)
     def _moved(self) -> None:
-        self._show_lines()
+        self._show_lines_soon()
 
-    def on_descendant_focus(self) -> None:
+    def _learn_keys(self) -> None:
         """Other keys count in the story than on the line below it."""
-        self._show_lines()
+        if self.is_mounted and self.app.screen is self:
+            self._named = {name: keys.split(", ")[0] for keys, _, name in rows(self.active_bindings)}
+            self._show_lines()
 
     # The person's words
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -76,20 +76,26 @@ class Typing:
 
     def shown(self, before: Written) -> Written:
         """What `base`, shown as `before`, looks like with this edit."""
-        pieces: list[Piece] = []
-        for start, piece in zip(before.starts, before.pieces, strict=True):
-            stop = start + len(piece.text)
-            if start < self.start:
-                pieces.append(replace(piece, text=piece.text[: self.start - start]) if stop > self.start else piece)
+        first = bisect_left(before.starts, self.start)  # the runs that begin before the edit
+        last = bisect_right(before.starts, self.end)  # the first that begins behind it
+        head, starts = list(before.pieces[:first]), list(before.starts[:first])
+        if head:
+            head[-1] = replace(head[-1], text=head[-1].text[: self.start - starts[-1]])
+        middle: list[Piece] = []
         if self.words:
             near = before.piece_at(max(0, self.start - 1))
             kind = replace(near, author=self.author) if near else Piece(0, None, self.author, "")
-            pieces.append(replace(kind, text=self.words))
-        for start, piece in zip(before.starts, before.pieces, strict=True):
-            stop = start + len(piece.text)
-            if stop > self.end:
-                pieces.append(replace(piece, text=piece.text[self.end - start :]) if start < self.end else piece)
-        return written(pieces)
+            middle.append(replace(kind, text=self.words))
+        if last and (rest := before.pieces[last - 1].text[self.end - before.starts[last - 1] :]):
+            middle.append(replace(before.pieces[last - 1], text=rest))
+        place = self.start
+        for piece in middle:
+            starts.append(place)
+            place += len(piece.text)
+        more = len(self.words) - (self.end - self.start)
+        starts += [start + more for start in before.starts[last:]]
+        text = before.text[: self.start] + self.words + before.text[self.end :]
+        return Written(text, tuple(starts), (*head, *middle, *before.pieces[last:]))
 
     @property
     def author(self) -> Author:

@@ -24,7 +24,7 @@ SCORES = {
     "verified": True, "prompts": 8, "positions": 500, "agreement": 0.998, "kl": 0.0012, "logit_error": 0.04,
     "base_agreement": 1.0, "base_kl": 0.0001, "base_logit_error": 0.01,
 }  # fmt: skip
-CARD = {
+CARD: dict[str, Any] = {
     "origin": "trained",
     "data_sha256": "c0ffee" * 10,
     "seed": 7,

@@ -71,7 +71,7 @@ async def nobody(asked: object) -> str:
 async def reply(session: ChatSession, spec: str | None) -> str:
     """What the model answers with these adapters."""
     session.new()
-    session.change_parameters({"temperature": 0, "max_tokens": 32})
+    session.change_parameters({"temperature": 0, "max_tokens": 12})
     await session.use_adapter(spec)
     written = session.send("Name a few trees that grow by a river.")
     async for event in session.write(written, nobody):  # type: ignore[arg-type]  # nobody is never asked

@@ -28,11 +28,11 @@ def item(number: int, **more: Any) -> dict[str, Any]:
 
 
 BEFORE = Evaluation(
-    "rag", "data/cabin", "", {"cabin": {"questions": 3, "recall": 0.667, "refused_answerable": 0.3, "search_p50_ms": 9}},
+    "rag", "data/cabin", "", {"cabin": {"questions": 3, "recall": 0.667, "refused_answerable": 0, "search_p50_ms": 9}},
     [item(1), item(2, scores={"recall": 0.0}), item(3, refused=True)], AT, "before",
 )  # fmt: skip
 AFTER = Evaluation(
-    "rag", "data/cabin", "", {"cabin": {"questions": 3, "recall": 1.0, "refused_answerable": 0.3, "search_p50_ms": 20}},
+    "rag", "data/cabin", "", {"cabin": {"questions": 3, "recall": 1.0, "refused_answerable": 0, "search_p50_ms": 20}},
     [item(1), item(2), item(3, refused=True)], AT, "after",
 )  # fmt: skip
 TOOLS = Evaluation(

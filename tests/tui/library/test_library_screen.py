@@ -243,7 +243,9 @@ async def test_it_looks_as_it_did_while_it_is_filled(
     job = jobs.begin(key_of("house"), IngestJob("adding papers", "kB", clock=lambda: now[0]), work)
     screen = LibraryScreen(cast(Any, WrittenLibrary()), None, jobs)
     async with OneScreen(screen, theme).run_test(size=size) as pilot:
-        await shows(pilot, "The stove takes birch.", "38%")
+        await shows(pilot, "The stove takes birch.", "38%", "17 s left", "f What failed")
+        for _ in range(3):  # the line takes its width, and the footer its colours
+            await pilot.pause()
         assert pilot.app.export_screenshot() == snapshot.use_extension(SVGImageExtension)
         go.set()
         assert job.wait(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from fireside import paths
 from fireside.errors import StorageError
 from fireside.models.catalog import ModelFile
 from fireside.models.describe import Description
+from fireside.models.scripted import ScriptedModel
+from fireside.models.types import ModelInfo
 from fireside.settings import RemoteSettings, Settings
 from tui.models_screen.entries import Entry
 from tui.models_screen.screen import PULL, ModelsScreen
@@ -112,6 +115,30 @@ async def test_a_model_whose_process_dies_is_one_line_and_the_old_one_stays(writ
         assert held.model.name == "scripted"
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, ModelsScreen)
+
+
+async def test_leaving_while_a_model_loads_ends_its_process(written: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(ScriptedModel):
+        closed = False
+
+        async def start(self) -> ModelInfo:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def close(self) -> None:
+            self.closed = True
+
+    held, slow = HeldAlone(), Slow([], "big-70b")
+    monkeypatch.setattr(held, "_open_model", lambda name: slow)
+    async with OneScreen(ModelsScreen(held)).run_test(size=(100, 30)) as pilot:
+        await shows(pilot, "big-70b")
+        await pilot.press("j", "enter")
+        await shows(pilot, "loading big-70b …")
+        await pilot.press("enter", "escape")
+        while not slow.closed:
+            await pilot.pause(0.005)
+        assert not isinstance(pilot.app.screen, ModelsScreen)
+        assert held.model.name == "scripted"
 
 
 async def test_a_model_is_chosen_among_those_of_a_repository_and_got(hub: LocalHub) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
+import psutil
 import pytest
 from web_server import SECONDS, WebServer, gone, send, shown
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from fireside.conversations.store import ConversationStore
 from tui import cli
+from tui.serve.web import Web
+from tui.theme import DARK
 
 READY = "rite a message"
 
@@ -21,15 +28,6 @@ READY = "rite a message"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     with WebServer(tmp_path_factory.mktemp("web")) as running:
         yield running
-
-
-def saved(home: Path) -> list[tuple[str, str]]:
-    store = ConversationStore(home / "conversations.db")
-    try:
-        (conversation,) = store.conversations()
-        return [(message.text, message.status) for message in store.messages(conversation.id)]
-    finally:
-        store.close()
 
 
 def assert_guarded(headers: object) -> None:
@@ -89,8 +87,6 @@ def test_a_foreign_host_or_origin_is_refused_even_with_the_secrets(server: WebSe
 
 
 def test_other_paths_and_methods(server: WebServer) -> None:
-    import httpx
-
     base, cookie = server.enter()
     for path in ("ws", "../", "static/", "textual.js/x", "%2e%2e/etc/passwd"):
         assert server.get(f"{base}{path}", Cookie=cookie).status_code in (401, 404)
@@ -111,7 +107,7 @@ def test_other_paths_and_methods(server: WebServer) -> None:
 )
 def test_a_websocket_of_anybody_else_is_refused(server: WebServer, headers: dict[str, str], status: int) -> None:
     before = server.apps()
-    with pytest.raises(InvalidStatus) as caught, server.open(**headers):
+    with pytest.raises(InvalidStatus) as caught, server.open(80, 24, **headers):
         pass
     assert caught.value.response.status_code == status
     assert server.apps() == before
@@ -143,32 +139,45 @@ def test_leaving_the_app_closes_its_page(server: WebServer) -> None:
     assert gone(apps)
 
 
+def begin_a_reply(server: WebServer, socket: ClientConnection) -> list[psutil.Process]:
+    """Send a message and wait for the first words of the reply; the processes that write it."""
+    shown(socket, READY)
+    send(socket, "stdin", "Write a long story about a lighthouse.\r")
+    shown(socket, "Once upon")
+    return server.apps()
+
+
+def assert_saved(home: Path) -> None:
+    store = ConversationStore(home / "conversations.db")
+    try:
+        (conversation,) = store.conversations()
+        question, answer = store.messages(conversation.id)
+    finally:
+        store.close()
+    assert question.text == "Write a long story about a lighthouse."
+    assert answer.text.startswith("Once upon")
+    assert answer.status == "stopped"
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("how", ["page", "ctrl-c", "kill"])
-def test_a_message_is_answered_and_what_goes_away_in_mid_reply_loses_nothing(tmp_path: Path, how: str) -> None:
+def test_a_page_that_is_closed_in_mid_reply_loses_nothing(server: WebServer) -> None:
+    with server.open() as socket:
+        apps = begin_a_reply(server, socket)
+    assert gone(apps)
+    assert_saved(server.home)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_server_that_ends_in_mid_reply_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with WebServer(tmp_path) as server:
         with server.open() as socket:
-            shown(socket, READY)
-            send(socket, "stdin", "Count from one to one thousand in words.\r")
-            shown(socket, "three")
-            apps = server.apps()
-            if how == "ctrl-c":
-                server.process.send_signal(signal.SIGINT)
-                assert server.process.wait(SECONDS) == 130
-            elif how == "kill":
-                server.process.kill()
+            apps = begin_a_reply(server, socket)
+            server.process.send_signal(number)
+            assert server.process.wait(SECONDS) == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
         assert gone(apps)
-        if how == "page":
-            server.process.terminate()
-            assert server.process.wait(SECONDS) == 0
-        server.process.wait(SECONDS)
-        assert server.process.stdout is not None
-        assert server.process.stderr is not None
-        assert (server.process.stdout.read(), server.process.stderr.read()) == ("", "")
-    (question, _), (answer, status) = saved(tmp_path)
-    assert question.startswith("Count")
-    assert "three" in answer.lower()
-    assert status == "stopped"
+        assert server.process.communicate(timeout=SECONDS) == ("", "")
+    assert_saved(tmp_path)
 
 
 def test_an_app_that_cannot_start_says_why_in_the_page_and_on_stderr(tmp_path: Path) -> None:
@@ -184,11 +193,45 @@ def test_an_app_that_cannot_start_says_why_in_the_page_and_on_stderr(tmp_path: P
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(
-    ("more", "said"), [(["--host", "0.0.0.0"], "this machine alone"), (["--token-file", "x"], "for the API")]
-)
-def test_what_is_for_the_api_is_refused(more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["serve", "--web", "--port", "0", *more]) == 1
+async def test_a_page_more_than_there_may_be_is_told_so() -> None:
+    web = Web(DARK, [], most=1)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://localhost") as client:
+        entered = await client.get(web.address("http://localhost"))
+    cookie = entered.headers["set-cookie"].partition(";")[0].encode()
+    headers = [(b"host", b"localhost"), (b"origin", b"http://localhost"), (b"cookie", cookie)]
+    scope = {
+        "type": "websocket", "path": f"{entered.headers['location']}ws", "query_string": b"", "headers": headers
+    }  # fmt: skip
+
+    def opened() -> tuple[asyncio.Task[None], asyncio.Queue[Any], asyncio.Queue[Any]]:
+        to_app: asyncio.Queue[Any] = asyncio.Queue()
+        to_page: asyncio.Queue[Any] = asyncio.Queue()
+        to_app.put_nowait({"type": "websocket.connect"})
+        return asyncio.create_task(web(scope, to_app.get, to_page.put)), to_app, to_page
+
+    async with asyncio.timeout(3 * SECONDS):
+        for _ in range(2):  # the place of a page that has gone is free again
+            page, to_app, to_page = opened()
+            assert (await to_page.get())["type"] == "websocket.accept"
+            assert (await to_page.get())["bytes"]
+            one_more, _, told = opened()
+            await one_more
+            assert [told.get_nowait()["type"], b"close one" in told.get_nowait()["bytes"]] == ["websocket.accept", True]
+            assert told.get_nowait() == {"type": "websocket.close", "code": 1000}
+            to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
+            await page
+
+
+@pytest.mark.parametrize("option", ["--token-file", "--parallel", "--waiting", "--max-body", "--timeout"])
+def test_what_is_for_the_api_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--web", "--port", "0", option, "9"]) == 1
     error, hint = capsys.readouterr().err.splitlines()
-    assert said in error
+    assert error == f"error: {option} is for the API"
+    assert hint.startswith("hint: ")
+
+
+def test_another_host_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--web", "--port", "0", "--host", "0.0.0.0"]) == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "this machine alone" in error
     assert hint.startswith("hint: ")

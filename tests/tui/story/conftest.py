@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from screen_text import shown
 from textual.pilot import Pilot
+from textual.screen import Screen
 
+import tui.app
 from fireside.conversations.store import ConversationStore
 from fireside.models.scripted import ScriptedModel
 from fireside.settings import Settings, ThemeName
@@ -41,7 +43,7 @@ class Desk:
     @property
     def text(self) -> str:
         """What is on the screen."""
-        return shown(self.app)
+        return str(shown(self.app))
 
     @property
     def prose(self) -> str:
@@ -81,9 +83,18 @@ class Desk:
         await self.until(lambda: self.app.screen is self.screen)
 
 
+class StoryApp(FiresideApp):
+    """The app without a chat below the story: it would be built for every test."""
+
+    CSS_PATH = Path(tui.app.__file__).parent / FiresideApp.CSS_PATH
+
+    def get_default_screen(self) -> Screen[None]:
+        return Screen()
+
+
 def story_app(tmp_path: Path, model: ScriptedModel, theme: ThemeName = "dark") -> FiresideApp:
     store = ConversationStore(tmp_path / "conversations.db")
-    return FiresideApp(ChatSession(store, Settings(theme=theme), lambda name: model))
+    return StoryApp(ChatSession(store, Settings(theme=theme), lambda name: model))
 
 
 @pytest.fixture

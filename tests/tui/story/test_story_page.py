@@ -132,5 +132,6 @@ async def test_a_failed_save_is_told_and_the_words_stay(desk: Callable[..., Any]
         await at.press("up", "end")
         await at.type("!")
         assert at.screen.save_now() is False
+        await at.pilot.pause()
         assert "changed by another program" in at.text
         assert "came.!" in at.text

@@ -13,9 +13,9 @@ from pytest_textual_snapshot import SVGImageExtension  # type: ignore[import-unt
 from screen_text import shown, shows
 from syrupy.assertion import SnapshotAssertion
 
-from agents.approval import Rule
+from agents.approval import Decision, Rule
 from agents.remembered import everything, remember
-from agents.tools import Traits, tool_from_function
+from agents.tools import Risk, Traits, tool_from_function
 from tui.theme import DARK, LIGHT
 from tui.tools_screen.entries import Entry
 from tui.tools_screen.screen import ToolsScreen
@@ -121,12 +121,15 @@ def _four() -> list[Entry]:
         """
         return ""
 
+    kinds: list[tuple[Risk, Decision]] = [
+        ("reads", "allow"), ("writes", "ask"), ("executes", "deny"), ("network", "ask"),
+    ]  # fmt: skip
     found = [
         Entry(
             f"{risk}.file", "tool", tool_from_function(look, Traits(risk=risk, untrusted=risk == "network"), risk),
             decision, offered=True, rules=("allow files.read path=notes/*",),
         )
-        for risk, decision in (("reads", "allow"), ("writes", "ask"), ("executes", "deny"), ("network", "ask"))
+        for risk, decision in kinds
     ]  # fmt: skip
     return [*found, Entry("server weather", "server", offered=True), Entry("server mail", "server")]
 

@@ -115,7 +115,9 @@ async def story(screen: ChatScreen, argument: str) -> None:
     from tui.story.screen import StoryScreen
     from tui.story.side.stories import StoriesScreen
 
-    name = argument or await screen.app.push_screen_wait(StoriesScreen())
+    name: str | None = argument
+    if not name:
+        name = await screen.app.push_screen_wait(StoriesScreen())
     if name:
         await screen.app.push_screen(StoryScreen(name, screen.session.model, screen.session.adapters))
 

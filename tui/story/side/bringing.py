@@ -41,9 +41,8 @@ class Taken:
 
 async def ask_for_import(screen: Screen[Any], *, new_story: bool) -> Taken | None:
     """Ask for a file and what to take of it; None where the person leaves. new_story: it is taken as a new story."""
-    named = ""
+    named, heading = "", "File to import: a lorebook or a character card (JSON or PNG)"
     while True:
-        heading = "File to import: a lorebook or a character card (JSON or PNG)"
         named = await screen.app.push_screen_wait(LineDialog(heading, named))
         if not named:
             return None
@@ -51,8 +50,7 @@ async def ask_for_import(screen: Screen[Any], *, new_story: bool) -> Taken | Non
             data = await asyncio.to_thread(content_of, named)
             imported = await asyncio.to_thread(read, data)
         except FiresideError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            screen.notify(for_terminal_line(f"{error.message}{hint}", 400), severity="error", markup=False)
+            heading = for_terminal_line(f"{error.message}. {error.hint or ''}", 400)
             continue
         return await screen.app.push_screen_wait(ImportScreen(data, imported, new_story=new_story))
 
@@ -127,21 +125,25 @@ class ImportScreen(Framed[Taken | None]):
     @work(exclusive=True, group="read")
     async def _named(self) -> None:
         """Read the file again with the names."""
+        await self._read()
+
+    async def _read(self) -> bool:
+        """Read the file with the names that stand there, and show what comes; whether it could be read."""
         user, character = (self.query_one(each, Input).value.strip() for each in ("#import-user", "#import-character"))
         try:
             self._imported = await asyncio.to_thread(read, self._data, character=character, user=user)
         except FiresideError as error:
             self.say_error(error)
-            return
+            return False
         self._show()
+        return True
 
-    def action_take(self) -> None:
+    @work(exclusive=True, group="read")
+    async def action_take(self) -> None:
         """Close with the ticked parts."""
-        self._close()
-
-    @work(exclusive=True, group="close")
-    async def _close(self) -> None:
-        await self.workers.wait_for_complete([each for each in self.workers if each.group == "read"])
+        # What was typed last may not have been read yet.
+        if not await self._read():
+            return
         found = self._imported
 
         def ticked(part: str) -> bool:

@@ -156,7 +156,8 @@ class Framed(Screen[ResultT], Generic[ResultT]):
             self.say_error(error)
         finally:
             self._work = None
-            if self.is_attached:
+            # Not while the app ends, when the widgets are gone already.
+            if self.is_attached and self.query(KeysLine):
                 self.ended()
 
     def ended(self) -> None:

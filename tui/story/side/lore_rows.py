@@ -27,6 +27,7 @@ LOGICS: dict[lore.Logic, str] = {
 }
 """What must hold of the secondary keys, in words."""
 
+_MOST_TEXT = 6_000  # characters of an entry laid out beside the list
 _AROUND = 60  # characters of the story shown before and behind a key
 
 
@@ -103,9 +104,9 @@ def whole(story: Story, index: int, fires: Firing | None, colours: Mapping[str, 
     limits += [f"at most {entry.budget} tokens"] * bool(entry.budget)
     limits += [f"group {for_terminal_line(entry.group, 60)}"] * bool(entry.group)
     shown.append(f"\n{' · '.join(limits)}\n\n", colours["muted"])
-    shown.append(for_terminal(entry.text), colours["foreground"])
+    shown.append(_cut(entry.text), colours["foreground"])
     if entry.comment:
-        shown.append(f"\n\n{for_terminal(entry.comment)}", colours["muted"])
+        shown.append(f"\n\n{_cut(entry.comment)}", colours["muted"])
     return shown
 
 
@@ -140,6 +141,11 @@ def why(story: Story, index: int, fires: Firing | None, colours: Mapping[str, st
     told.append(for_terminal_line(read[trigger.start : trigger.end], 200), f"bold {colours['foreground']}")
     told.append(" " + for_terminal_line(read[trigger.end : trigger.end + _AROUND], 200) + "…", colours["muted"])
     return told
+
+
+def _cut(text: str) -> str:
+    """As much of a text as is laid out."""
+    return for_terminal(text[:_MOST_TEXT]) + (f"… {len(text) - _MOST_TEXT:,} more" if len(text) > _MOST_TEXT else "")
 
 
 def _why_not(entry: LoreEntry) -> str:

@@ -79,7 +79,9 @@ class OutlineScreen(Pane):
     @property
     def marked(self) -> Node | None:
         """The node that the cursor is on."""
-        node = self.query_one(OutlineTree).cursor_node
+        tree = self.query_one(OutlineTree)
+        # The tree's own cursor node is out of date where the same line is another node now.
+        node = tree.get_node_at_line(tree.cursor_line)
         return self.story.outline.nodes.get(node.data) if node is not None and node.data is not None else None
 
     # What is shown
@@ -110,7 +112,7 @@ class OutlineScreen(Pane):
         tree.display = bool(lines)
         if not lines:
             self.say(_EMPTY if not self.busy else "planning…")
-            self.focus()
+            self.set_focus(None)
             return
         tree.focus()
         target = lines.get(wanted) if wanted is not None else None

@@ -30,6 +30,7 @@ _EMPTY = """No stories yet.
 
 n begins one; i imports a character card or a lorebook (SillyTavern, NovelAI, Kobold; JSON or PNG) as a new one."""
 _BAR = 8  # columns
+_ROOMY = 80  # columns
 
 
 class StoriesScreen(Framed[str | None]):
@@ -84,20 +85,20 @@ class StoriesScreen(Framed[str | None]):
     def _draw(self, mark: str = "") -> None:
         table = self.query_one(DataTable)
         mark = mark or self.marked
-        width = max(30, self.size.width - 8)
-        columns = {"story": width - 26 - (width >= 70) * 20, "words": 9, "goal": 16, "changed": 12}
-        if width < 70:
-            columns = {"story": width - 28, "words": 9, "changed": 12}
+        roomy = self.size.width >= _ROOMY
+        columns = {"words": 9, "goal": 14 if roomy else 5, "changed": 10}
+        room = self.size.width - (5 if roomy else 3)
+        columns = {"story": max(12, room - sum(columns.values()) - 2 * (len(columns) + 1))} | columns
         table.clear(columns=True)
         for name, size in columns.items():
-            table.add_column(name, width=size, key=name)
+            table.add_column(name.rjust(size) if name == "words" else name, width=size, key=name)
         now = time.time()
         for info in self._stories:
             words = self._words.get(info.name, (0.0, -1))[1]
             cells = {
                 "story": _shown(info, columns["story"]),
                 "words": f"{words:>9,}" if words >= 0 else "…".rjust(9),
-                "goal": goal_bar(Progress(words, info.goal)) if words >= 0 else "",
+                "goal": goal_bar(Progress(words, info.goal), roomy=roomy) if words >= 0 else "",
                 "changed": ago(now - info.updated),
             }
             table.add_row(*(cells[column] for column in columns), key=info.name)
@@ -228,10 +229,12 @@ def ago(seconds: float) -> str:
     return "just now"
 
 
-def goal_bar(progress: Progress) -> str:
-    """How far a word goal has come, as a bar and a share; empty without a goal."""
+def goal_bar(progress: Progress, *, roomy: bool = True) -> str:
+    """How far a word goal has come, as a share, and a bar before it where there is room; empty without a goal."""
     if not progress.wanted:
         return ""
+    if not roomy:
+        return f"{progress.share:.0%}"
     full = round(progress.share * _BAR)
     return f"{'━' * full}{'╌' * (_BAR - full)} {progress.share:.0%}"
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 from pytest_textual_snapshot import SVGImageExtension  # type: ignore[import-untyped]  # it ships no types
-from screen_text import shown, shows
+from screen_text import shown
 from syrupy.assertion import SnapshotAssertion
 from textual.app import App
 from textual.binding import BindingType
@@ -66,8 +66,8 @@ class SideApp(App[None]):
     """Nothing but what the screens need of the real app."""
 
     CSS_PATH = str(Path(__file__).parents[4] / "tui/chat/chat.tcss")
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = FiresideApp.HORIZONTAL_BREAKPOINTS
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = FiresideApp.VERTICAL_BREAKPOINTS
+    HORIZONTAL_BREAKPOINTS = FiresideApp.HORIZONTAL_BREAKPOINTS
+    VERTICAL_BREAKPOINTS = FiresideApp.VERTICAL_BREAKPOINTS
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
@@ -93,12 +93,18 @@ class Beside:
         return shown(self.app)
 
     async def shows(self, *texts: str) -> None:
-        await shows(self.pilot, *texts)
+        """Wait until all of `texts` are on the screen; looking is what costs most here."""
+        for _ in range(250):
+            now = self.text
+            if all(text in now for text in texts):
+                return
+            await self.pilot.pause(0.02)
+        raise AssertionError(f"{texts} are not on the screen:\n{self.text}")
 
     async def until(self, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
             while not holds():
-                await self.pilot.pause(0.005)
+                await self.pilot.pause(0.01)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:

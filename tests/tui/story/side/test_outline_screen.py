@@ -29,9 +29,7 @@ def beat(story: Story, title: str) -> int:
 
 
 @pytest.mark.parametrize(("theme", "size"), [("dark", (100, 30)), ("light", (80, 24)), ("dark", (60, 20))])
-async def test_look(
-    beside: Opens, sea: Story, svg: SnapshotAssertion, theme: str, size: tuple[int, int]
-) -> None:
+async def test_look(beside: Opens, sea: Story, svg: SnapshotAssertion, theme: str, size: tuple[int, int]) -> None:
     async with beside(OutlineScreen, sea, size=size, theme=theme) as at:
         await at.shows("✓ A boat comes", "all keys")
         await at.mark("A boat comes out of the fog.")
@@ -186,6 +184,16 @@ async def test_stopping_keeps_what_came(beside: Opens, sea: Story) -> None:
         await at.press("escape")
         await at.until(lambda: at.left)
         assert at.left[0].changed
+
+
+async def test_the_app_ends_in_order_while_the_model_writes(beside: Opens, sea: Story) -> None:
+    model = ScriptedModel([["They drank tea.", asyncio.Event()]])
+    async with beside(OutlineScreen, sea, model=model) as at:
+        await at.mark("They drink tea and lie to each other.")
+        await at.press("w")
+        await at.shows("They drank tea.", "3 words")
+    assert model.cancelled == 1
+    assert "They drank tea." in ms.text(sea.manuscript)
 
 
 async def test_a_model_that_fails_is_said(beside: Opens, sea: Story) -> None:
