@@ -27,6 +27,7 @@ _ASKING = frozenset(
 )
 # A model that chose a sentence badly asks about something else; so many words of the question must stand in it.
 _WORDS_SHARED = 2
+_MOST_COPIED = 8  # words; the three of six questions of the bundled model that copied more asked nothing
 _TASK = (
     "Write one question that the passage answers, and its answer. The answer is copied word for word from the passage. "
     "The question can be understood without seeing the passage: it names what it asks about."
@@ -146,7 +147,15 @@ def checked(reply: str, span: Span, faithful: bool) -> Pair | Refused:
         return Refused(span, "the question is not about the answer")
     if _plain(question.rstrip("?")).casefold() in answer.casefold():
         return Refused(span, "the question only repeats the answer")
+    if _copies(question, span.text):
+        return Refused(span, "the question is a stretch of the passage with a question mark")
     return Pair(question, answer, span)
+
+
+def _copies(question: str, passage: str) -> bool:
+    """Whether so many words of the question stand in the passage one behind the other that it asks nothing."""
+    words, text = question.rstrip("?").casefold().split(), _plain(passage).casefold()
+    return any(" ".join(words[place : place + _MOST_COPIED]) in text for place in range(len(words) - _MOST_COPIED + 1))
 
 
 def _plain(text: str) -> str:

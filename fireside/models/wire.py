@@ -1,7 +1,7 @@
 """What client and worker process say to each other: one JSON document a line, both ways.
 
-To the worker: `load`, `generate`, `count`, `foresee`, `cancel`, `many`. Back: `loaded`, `tokens`, `error`, `replies`, and
-the events of a reply, each with the id of the request it belongs to. A piece of text, the most frequent of all, is just
+To the worker: `load`, `generate`, `count`, `foresee`, `cancel`, `many`. Back: `loaded`, `tokens`, `error`, `replies`,
+and the events of a reply, each with the id of the request it belongs to. A piece of text, the most frequent of all, is just
 `{"text": ...}`.
 """
 

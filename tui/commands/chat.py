@@ -34,12 +34,15 @@ def add_parser(subparsers: Any) -> None:
 def chat(options: argparse.Namespace) -> int:
     """Open the chat; return when the person leaves. Raises FiresideError before anything is drawn."""
     from fireside.errors import FiresideError
-    from fireside.models.adapters import SEPARATOR
 
     # Textual draws on stderr, so that all three must be the terminal.
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise FiresideError("the chat needs a terminal", "`fireside ask` takes one question and prints the answer")
-    adapter = SEPARATOR.join(options.adapter) if options.adapter else None
+    adapter = None
+    if options.adapter:
+        from fireside.models.adapters import SEPARATOR
+
+        adapter = SEPARATOR.join(options.adapter)
     if _wants_plain(options.plain):
         return _open_plain(options.model, options.docs, adapter)
     return open_chat(options.model, library=options.docs, adapter=adapter)

@@ -168,7 +168,7 @@ class StoryScreen(ShownStory):
         self.show_notice("")
         self.show()
         self.page.place(end)
-        self._foreseeing.reset()
+        self.look_ahead_soon()
 
     @on(StoryPrompt.Walk)
     def _walked(self, event: StoryPrompt.Walk) -> None:
@@ -233,7 +233,7 @@ class StoryScreen(ShownStory):
         except FiresideError as error:
             self.show_error(error)
         self.show()
-        self._foreseeing.reset()
+        self.look_ahead_soon()
 
     @work(group="dialog")
     async def action_worn(self) -> None:

@@ -10,6 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import Worker
 
@@ -76,6 +77,7 @@ class ShownStory(Screen[None]):
         self._first_words = 0
         self._named: Mapping[str, str] = {}
         self._lines_wait = False
+        self._later: dict[str, Timer] = {}
 
     @property
     def story(self) -> Story:
@@ -122,9 +124,7 @@ class ShownStory(Screen[None]):
     def on_mount(self) -> None:
         """Show the story, its end in view."""
         self.set_interval(1 / _FRAMES_A_SECOND, self._show_if_stale)
-        self._saving = self.set_timer(_SAVED_AFTER_S, self.save_now, pause=True)
-        self._resting = self.set_timer(_RESTED_S, self._settle, pause=True)
-        self._foreseeing = self.set_timer(_FORESEEN_AFTER_S, self._foresee)
+        self.look_ahead_soon()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.show())
         self.bindings_updated_signal.subscribe(self, lambda _: self.call_after_refresh(self._learn_keys))
         self.show()
@@ -246,10 +246,17 @@ class ShownStory(Screen[None]):
             return False
         self.show_notice("")
         self.show()
-        for timer in (self._saving, self._resting, self._foreseeing):
-            timer.reset()
-            timer.resume()
+        self._after(_SAVED_AFTER_S, self.save_now)
+        self._after(_RESTED_S, self._settle)
+        self.look_ahead_soon()
         return True
+
+    def _after(self, seconds: float, act: Callable[[], bool] | Callable[[], None]) -> None:
+        """Do `act` so long after the last time that this was asked."""
+        name = act.__name__
+        if name in self._later:
+            self._later[name].stop()
+        self._later[name] = self.set_timer(seconds, act)
 
     def save_now(self) -> bool:
         """Save what was typed; False where that failed, which is told: the words stay on the page."""
@@ -304,7 +311,7 @@ class ShownStory(Screen[None]):
                 self.show()
                 end = len(self.desk.shown.text) - self._behind
                 self.page.place(end, start if select else None, reveal=self.page.has_focus)
-                self._foreseeing.reset()
+                self.look_ahead_soon()
 
     def _learn(self, finished: Finished) -> None:
         """How fast the model reads and writes."""
@@ -325,6 +332,10 @@ class ShownStory(Screen[None]):
         if self.is_mounted and self.query(ContextBar):
             bar = self.query_one(ContextBar)
             bar.upcoming, bar.tokens_per_s = foreseen, self.reading_speed
+
+    def look_ahead_soon(self) -> None:
+        """Bring the context bar up to date when nothing has happened for a moment."""
+        self._after(_FORESEEN_AFTER_S, self._foresee)
 
     def _foresee(self) -> None:
         """Bring the context bar up to date."""

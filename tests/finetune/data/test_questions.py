@@ -117,3 +117,13 @@ def test_documents_are_mixed_in_the_same_way_each_time() -> None:
     assert sorted(mixed, key=lambda span: (span.document, span.start)) == spans
     assert mixed == in_mixed_order(reversed(spans))
     assert {span.document for span in mixed[:6]} != {"a.md"}
+
+
+def test_a_stretch_of_the_passage_with_a_question_mark_asks_nothing() -> None:
+    text = "In the winter of 1931 Marlow built the stove of the hut from brick. It burns birch alone."
+    span = Span("hut.md", 0, len(text), text)
+    copied = "In the winter of 1931 Marlow built the stove of the hut from?"
+    refused = checked(reply(copied, "It burns birch alone."), span, faithful=True)
+    assert isinstance(refused, Refused)
+    assert "a stretch of the passage" in refused.reason
+    assert isinstance(checked(reply("What does the stove of the hut burn?", "It burns birch alone."), span, True), Pair)

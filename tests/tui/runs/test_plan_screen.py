@@ -47,9 +47,7 @@ async def test_a_plan_is_shown_and_enter_starts_the_run(
         assert chat.app.screen.run_folder == tmp_path / "k"
 
 
-async def test_a_wrong_configuration_is_told_at_once(
-    chat_with: Callable[..., Any], tmp_path: Path
-) -> None:
+async def test_a_wrong_configuration_is_told_at_once(chat_with: Callable[..., Any], tmp_path: Path) -> None:
     file = write_config(tmp_path, "[lora]\nrang = 8\n")
     async with chat_with() as chat:
         await chat.write(f"/plan {file}")

@@ -47,12 +47,14 @@ async def test_keys_are_in_the_file_a_moment_later_and_when_the_story_is_left(de
         await at.press("up", "end")
         await at.type("!")
         await at.until(lambda: ms.text(at.screen.story.manuscript).endswith("came.!"))
+        await at.type("!")
+        await at.until(lambda: ms.text(at.screen.story.manuscript).endswith("came.!!"))
         await at.type("?")
         assert not ms.text(at.screen.story.manuscript).endswith("?")
         await at.pilot.press("escape", "escape")
         await at.until(lambda: at.app.screen is not at.screen)
     again = open_story("sea")
-    assert ms.text(again.manuscript).endswith("came.!?")
+    assert ms.text(again.manuscript).endswith("came.!!?")
     again.close()
 
 
