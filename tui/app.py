@@ -77,7 +77,10 @@ class FiresideApp(App[None]):
             self.register_theme(theme)
         for name in TERMINAL_THEMES:
             self.unregister_theme(name)
+        self._css_is_fresh = False
         self.theme = textual_name(first.theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._css_is_fresh = True
         self.set_keymap(keymap(first.keys))
 
     def take_session(self, session: ChatSession) -> None:
@@ -95,6 +98,12 @@ class FiresideApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """The chat."""
         return self._chat
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Apply the style sheets anew; not where the theme asks for it that they are about to be read for."""
+        fresh, self._css_is_fresh = self._css_is_fresh, False
+        if not fresh:
+            super().refresh_css(animate)
 
     def get_css_variables(self) -> dict[str, str]:
         """Our own colour names too, for Textual's themes that do not know them."""

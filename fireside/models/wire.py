@@ -1,8 +1,8 @@
 """What client and worker process say to each other: one JSON document a line, both ways.
 
 To the worker: `load`, `generate`, `count`, `foresee`, `cancel`, `many`. Back: `loaded`, `tokens`, `error`, `replies`,
-and the events of a reply, each with the id of the request it belongs to. A piece of text, the most frequent of all, is just
-`{"text": ...}`.
+and the events of a reply, each with the id of the request it belongs to. A piece of text, the most frequent of all, is
+just `{"text": ...}`.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Desk:
 class StoryApp(FiresideApp):
     """The app without a chat below the story: it would be built for every test."""
 
-    CSS_PATH = Path(tui.app.__file__).parent / FiresideApp.CSS_PATH
+    CSS_PATH = str(Path(tui.app.__file__).parent / FiresideApp.CSS_PATH)
 
     def get_default_screen(self) -> Screen[None]:
         return Screen()
