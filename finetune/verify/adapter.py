@@ -35,7 +35,7 @@ class Limits:
 
 QUANTISED = Limits(0.95, 0.01)
 """Over a quantised base, whose own rounding both sides share but not to the last bit."""
-EXACT = Limits(0.99, 1e-4, kl_noise=2e-5, error_noise=0.02)
+EXACT = Limits(0.99, 1e-4, kl_noise=5e-5, error_noise=0.02)
 """Over a base in 16 or 32 bits: 16-bit floats alone give an agreement of 0.997, a KL of 6e-6 and an error of 0.005."""
 MOST_RATIO = 2.0
 

@@ -56,7 +56,7 @@ def test_a_byte_order_mark_is_no_error(file: Path) -> None:
         ('them = "dark"\n', "them", "did you mean theme?"),
         ("[tools]\nzzzzzz = 1\n", "tools.zzzzzz", "known keys: tools.allowed"),
         ('[remotes.lab]\nurl = "x"\nmodle = "y"\n', "remotes.lab.modle", "did you mean remotes.lab.model?"),
-        ('[remotes.lab]\nurl = "x"\nkey = "secret"\n', "remotes.lab.key", "known keys: remotes.lab.allow_plain_http, "),
+        ('[remotes.lab]\nurl = "x"\nkey = "secret"\n', "remotes.lab.key", "did you mean keys?"),
     ],
 )
 def test_an_unknown_key_names_file_key_and_nearest_match(file: Path, text: str, key: str, hint: str) -> None:

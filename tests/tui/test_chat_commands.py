@@ -339,15 +339,14 @@ async def test_train_with_a_config_that_is_not_there_is_one_notice(chat_with: Ca
 
 async def test_story_opens_by_name_and_from_the_list(chat_with: Callable[..., Any]) -> None:
     from tui.story.screen import StoryScreen
+    from tui.story.side.stories import StoriesScreen
 
     async with chat_with() as chat:
         await chat.write("/story lighthouse")
         await chat.until(lambda: isinstance(chat.app.screen, StoryScreen))
         chat.app.pop_screen()
         await chat.write("/story")
-        await chat.until(lambda: isinstance(chat.app.screen, ChoiceDialog))
-        assert "lighthouse" in chat.text
-        await chat.pilot.press("down", "enter")
-        await chat.until(lambda: isinstance(chat.app.screen, LineDialog))
-        await chat.pilot.press("x", "enter")
+        await chat.until(lambda: isinstance(chat.app.screen, StoriesScreen))
+        await chat.shows("lighthouse")
+        await chat.pilot.press("enter")
         await chat.until(lambda: isinstance(chat.app.screen, StoryScreen))

@@ -43,7 +43,7 @@ async def test_a_conversation_with_the_list_beside_it(chat_with: Callable[..., A
         await chat.send("How do I light wet wood?")
         await chat.pilot.press("ctrl+b")
         await chat.shows("How do I light w")
-        await chat.shows("context")
+        await chat.shows("tokens")
         assert chat.app.export_screenshot() == svg
 
 
@@ -59,7 +59,7 @@ async def test_a_document_answer_in_the_light_theme(
     async with chat_with(size=(80, 24)) as chat:
         chat.app.theme = "fireside-light"
         await chat.send("How often must I sweep the flue?")
-        await chat.shows("context")
+        await chat.shows("tokens")
         assert chat.app.export_screenshot() == svg
 
 

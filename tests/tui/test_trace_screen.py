@@ -148,6 +148,8 @@ async def test_a_deleted_conversation_takes_its_runs_along(chat_with: Callable[.
         with closing(Traces()) as traces:
             assert [run.conversation for run in traces.runs()] == [conversation.id]
             chat.session.delete(conversation.id)
+            assert traces.runs()  # it can still be brought back
+            chat.session.recover()
             assert traces.runs() == []
 
 
