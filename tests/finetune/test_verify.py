@@ -158,11 +158,11 @@ def test_prompts_are_the_held_back_ones_first_and_never_more_than_twenty():
 
 def test_over_an_exact_base_the_limits_are_tighter_and_rounding_is_no_fault():
     base = Figures(1.0, 6e-6, 0.005)
-    assert judge([item(Figures(1.0, 1.9e-5, 0.019), base)], EXACT).verified
+    assert judge([item(Figures(1.0, 4.9e-5, 0.019), base)], EXACT).verified
     for worse in (
         Figures(0.98, 1e-5, 0.005),
         Figures(1.0, 2e-4, 0.005),
-        Figures(1.0, 3e-5, 0.005),
+        Figures(1.0, 6e-5, 0.005),
         Figures(1.0, 1e-5, 0.03),
     ):
         assert not judge([item(worse, base)], EXACT).verified
